@@ -1,0 +1,188 @@
+package engine
+
+import "bytes"
+
+// act carries out a ticket in an entered, living session, and answers or parks it. It returns false if the session must stay entered, because
+// it is leaving for another node.
+func (e *Engine) act(now Time, lane int, s *session, t *Ticket) bool {
+	t.Out = Outcome{}
+	if t.revoke {
+		if s.lock.held && s.lock.cookie == t.Cookie {
+			e.unlock(now, lane, s)
+		}
+		return true
+	}
+	if !t.late && t.Op != Leave { // a waiter's timer slid when it arrived (§8.3); a move is no hit
+		s.slide(now) // every hit does, whatever comes of it (§7.10)
+	}
+	switch t.Op {
+	case Get, Acquire, Release:
+		e.read(now, lane, s, t)
+	case Set:
+		e.set(now, lane, s, t)
+	case Remove:
+		if !s.lock.admits(t.HasCookie, t.Cookie) {
+			s.refusal(&t.Out, now)
+			e.answer(lane, t)
+			break
+		}
+		e.bury(now, lane, s)
+		e.counts.add(lane, countRemoved)
+		e.answer(lane, t)
+	case Touch:
+		e.answer(lane, t)
+	case Leave:
+		t.Leaving = &Leaving{s}
+		return !e.answer(lane, t) // a peer that has gone cannot take it
+	}
+	return true
+}
+
+// read carries out the GET family. See docs/protocol.md §7.3.
+func (e *Engine) read(now Time, lane int, s *session, t *Ticket) {
+	out := &t.Out
+	if s.uninit { // any kind of GET reports it, whatever comes of it (§7.7)
+		s.uninit = false
+		out.Uninitialized = true
+	}
+	switch {
+	case t.Op == Release:
+		switch {
+		case !t.HasCookie:
+			out.Status = NoCookie
+		case !s.lock.admits(true, t.Cookie):
+			s.refusal(out, now)
+		case s.lock.held:
+			e.answer(lane, t)
+			e.unlock(now, lane, s)
+			return
+		}
+	case s.lock.held:
+		if t.Op == Acquire && !t.late && e.wait(now, s, t) {
+			return
+		}
+		s.refusal(out, now)
+	case t.Op == Acquire:
+		if !e.grant(now, lane, s, t) {
+			e.unlock(now, lane, s) // the requester went away while it was queued (§8.9)
+		}
+		return
+	default:
+		s.content(out)
+	}
+	e.answer(lane, t)
+}
+
+// grant gives a free lock to a ticket. It reports whether the requester took it.
+func (e *Engine) grant(now Time, lane int, s *session, t *Ticket) bool {
+	s.slide(now) // a waiter's timer has run since it arrived (§8.3)
+	t.Out.Cookie = s.lock.acquire(now)
+	s.content(&t.Out)
+	e.counts.add(lane, countLocked)
+	return e.answer(lane, t)
+}
+
+// unlock takes the lock away from its holder and hands it to the first waiter that is still there, in one step: nobody can find
+// the session unlocked in between. See docs/protocol.md §8.4.
+func (e *Engine) unlock(now Time, lane int, s *session) {
+	for {
+		s.lock.release()
+		e.counts.add(lane, countUnlocked)
+		if !s.waiters {
+			return
+		}
+		w := e.queue.nextWaiter(s)
+		if w == nil {
+			s.waiters = false
+			return
+		}
+		w.Out = Outcome{}
+		if e.grant(now, lane, s, w) {
+			e.counts.add(lane, countGranted)
+			return
+		}
+		// The waiter went away in this very moment: its cookie stays used, the lock goes on (§8.9).
+	}
+}
+
+// set stores a body. See docs/protocol.md §7.4.
+func (e *Engine) set(now Time, lane int, s *session, t *Ticket) {
+	switch {
+	case t.InsertOnly: // decided before lock and cookie are looked at
+		e.drop(t)
+	case !s.lock.admits(t.HasCookie, t.Cookie):
+		e.drop(t)
+		s.refusal(&t.Out, now)
+	case !e.store(lane, s, t):
+		e.refuse(t)
+	default:
+		if s.minutes != t.Minutes {
+			e.setMinutes(now, s, t.Minutes)
+			s.uninit = false
+		}
+		held := s.lock.held
+		e.answer(lane, t)
+		if held {
+			e.unlock(now, lane, s)
+		}
+		return
+	}
+	e.answer(lane, t)
+}
+
+// store makes the ticket's body the content. It returns false, and has changed nothing, if there is no memory for it.
+func (e *Engine) store(lane int, s *session, t *Ticket) bool {
+	switch {
+	case s.body.len() == len(t.Body) && bytes.Equal(s.body.bytes(), t.Body):
+		// An identical save: nothing to copy here, nothing to send to a mirror.
+		e.drop(t)
+		e.counts.add(lane, countIdentical)
+		return true
+	case t.Owned:
+		old := s.body.cap()
+		s.body = makeBlob(t.Body) // accounted for by Reserve
+		e.memory.take(-int64(old))
+	case fits(s.body.cap(), len(t.Body)):
+		s.body.overwrite(t.Body)
+	default:
+		fresh := append([]byte(nil), t.Body...)
+		if !e.memory.take(int64(cap(fresh) - s.body.cap())) {
+			return false
+		}
+		s.body = makeBlob(fresh)
+	}
+	s.version++
+	return true
+}
+
+// fits reports whether n bytes may be written over a body of this capacity: it is large enough, not so large that much would be wasted,
+// and nobody can hold an alias of it.
+func fits(capacity, n int) bool {
+	return n <= capacity && capacity <= bodyShared && capacity <= 2*n+64
+}
+
+// setMinutes changes the sliding life and starts it anew.
+func (e *Engine) setMinutes(now Time, s *session, minutes uint32) {
+	s.minutes = minutes
+	s.slide(now)
+	h := e.shardOf(s)
+	h.mu.Lock()
+	h.wheel.remove(s)
+	h.wheel.add(s)
+	h.mu.Unlock()
+}
+
+// drop gives back the body of a ticket that is not stored.
+func (e *Engine) drop(t *Ticket) {
+	if t.Owned {
+		e.memory.take(-int64(cap(t.Body)))
+		t.Body = nil
+	}
+}
+
+// refuse drops a save for which there is no memory. The requester must learn of it (§6.5).
+func (e *Engine) refuse(t *Ticket) {
+	e.opt.Events.Refused(Refusal{Key: string(t.Key), Bytes: len(t.Body), Used: e.memory.used.Load(), Max: e.memory.max})
+	e.drop(t)
+	t.Out.Status = Refused
+}

@@ -1,0 +1,246 @@
+package engine
+
+import (
+	"maps"
+	"testing"
+)
+
+// check verifies every invariant of the engine that can be told from outside a session. Nobody may be in the engine meanwhile.
+func (w *world) check() {
+	w.tb.Helper()
+	w.forget()
+	live := w.live()
+	all := maps.Clone(live)
+	for _, c := range w.calls {
+		if s := c.t.session; s != nil {
+			all[s] = true
+		}
+	}
+	run := checkRunList(w.tb, &w.e.queue, all)
+	waiting, queued, own := 0, 0, 0
+	for s := range all {
+		checkGate(w.tb, s, run[s], w.away[s])
+		checkMailbox(w.tb, s)
+		if !live[s] {
+			checkDead(w.tb, s)
+		} else {
+			w.checkWheel(s)
+		}
+		if s.box != nil {
+			waiting += s.box.waiters.n
+			queued += s.box.tickets.n
+			for t := s.box.tickets.head; t != nil; t = t.next {
+				if t.Caller == (nobody{}) {
+					own++ // a lock is being taken back
+				}
+			}
+		}
+	}
+	checkLine(w.tb, &w.e.queue, waiting, queued)
+	if waiting+queued-own != len(w.calls) {
+		w.tb.Errorf("%d wait, %d are queued, but %d have no answer", waiting, queued-own, len(w.calls))
+	}
+	if len(run) > 0 && !w.poked {
+		w.tb.Error("the run list is not empty, and nobody has been told")
+	}
+	w.checkGauges(live, waiting, queued)
+}
+
+// live returns the sessions that the index finds under the keys used so far.
+func (w *world) live() map[*session]bool {
+	live := map[*session]bool{}
+	for key := range w.keys {
+		if s := w.e.index.find(w.e.Hash([]byte(key)), []byte(key)); s != nil {
+			live[s] = true
+			if string(s.key()) != key {
+				w.tb.Errorf("%q is found under %q", s.key(), key)
+			}
+		}
+	}
+	return live
+}
+
+// checkRunList returns the sessions on the run list, and adds them to all.
+func checkRunList(tb testing.TB, q *queue, all map[*session]bool) map[*session]bool {
+	run := map[*session]bool{}
+	var last *session
+	for s := q.runHead; s != nil; s = s.box.nextRun {
+		if run[s] {
+			tb.Fatalf("%q stands on the run list twice", s.key())
+		}
+		if s.box == nil {
+			tb.Fatalf("%q is on the run list without a mailbox", s.key())
+		}
+		run[s], all[s], last = true, true, s
+	}
+	if last != q.runTail {
+		tb.Error("the run list's tail is not its last session")
+	}
+	for _, box := range q.spare {
+		if box.tickets != (list{}) || box.waiters != (list{}) || box.nextRun != nil {
+			tb.Error("a spare mailbox is in use")
+		}
+	}
+	return run
+}
+
+// checkGate verifies the invariant of gate.
+func checkGate(tb testing.TB, s *session, onRunList, away bool) {
+	bits := s.gate.bits.Load()
+	if entered := bits&gateEntered != 0; entered != away {
+		tb.Errorf("%q: entered %v, away %v", s.key(), entered, away)
+	}
+	if onRunList != (bits == gateQueued) {
+		tb.Errorf("%q: gate %b, on the run list %v", s.key(), bits, onRunList)
+	}
+	if s.box == nil && bits&gateQueued != 0 {
+		tb.Errorf("%q is queued without a mailbox", s.key())
+	}
+	if s.box != nil && s.box.tickets.n > 0 && bits&gateQueued == 0 {
+		tb.Errorf("%q: tickets are queued, but the gate does not say so", s.key())
+	}
+	if s.box != nil && s.box.tickets.n == 0 && s.box.waiters.n == 0 && bits&gateQueued == 0 {
+		tb.Errorf("%q keeps an empty mailbox", s.key())
+	}
+}
+
+// checkMailbox verifies that tickets and mailbox know each other.
+func checkMailbox(tb testing.TB, s *session) {
+	if s.box == nil {
+		return
+	}
+	for name, l := range map[place]list{queued: s.box.tickets, waiting: s.box.waiters} {
+		n := 0
+		var prev *Ticket
+		for t := l.head; t != nil; prev, t = t, t.next {
+			n++
+			if t.prev != prev || t.place != name || t.session != s || n > l.n {
+				tb.Fatalf("%q: ticket %d of list %d does not belong there", s.key(), n, name)
+			}
+		}
+		if prev != l.tail || n != l.n {
+			tb.Fatalf("%q: list %d holds %d tickets and says %d", s.key(), name, n, l.n)
+		}
+	}
+	if s.box.waiters.n > 0 && (!s.waiters || !s.lock.held || s.dead) {
+		tb.Errorf("%q: somebody waits; flag %v, locked %v, dead %v", s.key(), s.waiters, s.lock.held, s.dead)
+	}
+}
+
+// checkDead verifies that a session that the index does not find any more has left nothing behind.
+func checkDead(tb testing.TB, s *session) {
+	if !s.dead || s.lock.held || s.slot != noSlot || s.body != (blob{}) {
+		tb.Errorf("%q is gone: dead %v, locked %v, slot %d, body of %d bytes", s.key(), s.dead, s.lock.held, s.slot, s.body.len())
+	}
+}
+
+// checkWheel verifies that a living session stands in one slot of its wheel, and that this slot comes due soon enough after its expiry.
+func (w *world) checkWheel(s *session) {
+	if s.dead {
+		w.tb.Errorf("%q is dead and still found", s.key())
+	}
+	if s.minutes == 0 {
+		if s.slot != noSlot {
+			w.tb.Errorf("%q lives for ever and is in slot %d", s.key(), s.slot)
+		}
+		return
+	}
+	if s.slot < 0 || s.slot >= numSlots {
+		w.tb.Errorf("%q is in no slot", s.key())
+		return
+	}
+	wheel := &w.e.shardOf(s).wheel
+	found := 0
+	var prev *session
+	for x := wheel.slots[s.slot]; x != nil; prev, x = x, x.next {
+		if x == s {
+			found++
+		}
+		if x.prev != prev || x.slot != s.slot {
+			w.tb.Fatalf("slot %d of %q is broken", s.slot, s.key())
+		}
+	}
+	due := wheel.next + (int64(s.slot)-wheel.next%numSlots+numSlots)%numSlots
+	if latest := max(s.expires, w.now.Mono)>>slotBits + 1; found != 1 || due > latest {
+		w.tb.Errorf("%q stands %d times in the slot due at %d, must be due by %d", s.key(), found, due, latest)
+	}
+}
+
+// checkLine verifies the list of all waiters and the counts beside it.
+func checkLine(tb testing.TB, q *queue, waitingHere, queuedHere int) {
+	n := 0
+	var prev *Ticket
+	for t := q.waitHead; t != nil; prev, t = t, t.waitNext {
+		n++
+		if t.waitPrev != prev || t.place != waiting {
+			tb.Fatalf("waiter %d does not belong there", n)
+		}
+		if prev != nil && prev.deadline > t.deadline {
+			tb.Error("the waiters do not stand by deadline")
+		}
+	}
+	if prev != q.waitTail || n != q.waiting || n != waitingHere {
+		tb.Errorf("%d stand in line, %d are counted, %d wait for sessions", n, q.waiting, waitingHere)
+	}
+	if queuedHere != q.queued {
+		tb.Errorf("%d are queued, %d are counted", queuedHere, q.queued)
+	}
+}
+
+// checkGauges verifies that Stats and the memory account tell the truth.
+func (w *world) checkGauges(live map[*session]bool, waiting, queued int) {
+	want := Stats{Bytes: w.reserved, MaxMemory: w.e.opt.MaxMemory, Waiting: int64(waiting), Queued: int64(queued)}
+	fetched := map[*session]bool{}
+	for _, f := range w.finds {
+		fetched[f.session] = true
+	}
+	for s := range live {
+		want.Bytes += s.cost()
+		if !fetched[s] {
+			want.Sessions++
+		}
+		if s.lock.held {
+			want.Locked++
+		}
+	}
+	got := w.e.Stats()
+	got = Stats{
+		Sessions: got.Sessions, Bytes: got.Bytes, MaxMemory: got.MaxMemory, Locked: got.Locked, Waiting: got.Waiting, Queued: got.Queued,
+	}
+	if got != want {
+		w.tb.Errorf("gauges: %+v, want %+v", got, want)
+	}
+}
+
+// checkIndex verifies that the index holds exactly the sessions of the keys used.
+func (w *world) checkIndex() {
+	w.tb.Helper()
+	n := 0
+	for i := range w.e.index.maps {
+		n += w.e.index.maps[i].Size()
+	}
+	crowded := w.e.index.collided.Size()
+	if n+crowded != len(w.live()) || w.e.index.crowded.Load() != int64(crowded) {
+		w.tb.Errorf("the index holds %d and %d sessions, says %d collided, and finds %d", n, crowded, w.e.index.crowded.Load(), len(w.live()))
+	}
+}
+
+// empty removes every session and verifies that nothing remains of them.
+func (w *world) empty() {
+	w.tb.Helper()
+	w.run()
+	for key := range w.keys {
+		if c := w.do(get(key)); c.got.Status == Locked {
+			w.do(remove(key, c.got.Cookie))
+		} else {
+			w.do(remove(key))
+		}
+	}
+	w.run()
+	w.check()
+	w.checkIndex()
+	if s := w.e.Stats(); s.Bytes != w.reserved || s.Sessions != 0 || s.Locked != 0 || s.Waiting != 0 || s.Queued != 0 {
+		w.tb.Errorf("everything is removed, and there remain %d bytes, %d sessions, %d locks, %d waiting, %d queued",
+			s.Bytes-w.reserved, s.Sessions, s.Locked, s.Waiting, s.Queued)
+	}
+}

@@ -1,0 +1,384 @@
+package engine
+
+import "fmt"
+
+// model is what docs/protocol.md §7 and §8 and docs/lock.md say, in the plainest code: one map, and queues that are slices. It knows nothing of gates, wheels or
+// reused memory.
+type model struct {
+	now   Time
+	items map[string]*item
+	run   []*item // items whose queue has a turn coming
+	line  []*call // all waiters, in order of arrival
+
+	lockWait     int64
+	lockQueue    int
+	sessionQueue int
+	farm         bool // a miss is a question to others
+
+	answers   map[*client]string // given since they were last looked at
+	refused   func(*client) bool // whether the engine had no memory for this save
+	identical int64
+}
+
+// item is one session, or the place of one that is looked for elsewhere.
+type item struct {
+	key     string
+	content string
+	minutes uint32
+	expires int64
+	uninit  bool
+	locked  bool
+	cookie  uint32
+	since   Time
+
+	queue   []*call
+	waiting []*call
+	listed  bool  // stands in model.run
+	busy    int64 // when a tick last found it so, or away
+	away    bool  // being fetched, or leaving
+	fetched bool  // being fetched
+	dead    bool
+	missed  bool // dead, and there is none elsewhere
+}
+
+// call is one request.
+type call struct {
+	c        *client
+	t        Ticket
+	yield    bool
+	late     bool
+	final    bool
+	revoke   bool
+	deadline int64
+}
+
+func newModel(w *world) *model {
+	opt := &w.e.opt
+	return &model{
+		now: w.now, items: map[string]*item{}, answers: map[*client]string{},
+		lockWait: int64(opt.LockWait), lockQueue: opt.LockQueue, sessionQueue: opt.SessionQueue, farm: opt.Elsewhere != nil,
+	}
+}
+
+// answer notes what a client is told, and reports whether it took it.
+func (m *model) answer(c *call, format string, args ...any) bool {
+	if c.revoke {
+		return true
+	}
+	m.answers[c.c] = fmt.Sprintf(format, args...)
+	return !c.c.gone
+}
+
+// do is a request that has arrived.
+func (m *model) do(c *call) {
+	it := m.items[c.t.key()]
+	if it == nil {
+		m.absent(c)
+		return
+	}
+	if c.yield || it.away || it.listed {
+		m.enqueue(it, c)
+		return
+	}
+	if m.expired(it) {
+		m.bury(it)
+		m.do(c)
+		return
+	}
+	m.act(it, c)
+}
+
+func (t *Ticket) key() string { return string(t.Key) }
+
+func (m *model) enqueue(it *item, c *call) {
+	c.yield = false
+	limit := m.sessionQueue
+	if c.t.Op == Release || c.t.Op == Remove || c.t.Op == Touch || c.late {
+		limit *= 2
+	}
+	if len(it.queue) >= limit && !c.revoke {
+		m.answer(c, "cut at %d", m.now.Date)
+		return
+	}
+	it.queue = append(it.queue, c)
+	m.list(it)
+}
+
+// list gives an item a turn, if it needs one and can have it.
+func (m *model) list(it *item) {
+	if len(it.queue) > 0 && !it.away && !it.listed {
+		it.listed = true
+		m.run = append(m.run, it)
+	}
+}
+
+// turn serves one request of the first item in line. It reports whether there was an item.
+func (m *model) turn() bool {
+	if len(m.run) == 0 {
+		return false
+	}
+	it := m.run[0]
+	m.run, it.listed = m.run[1:], false
+	if len(it.queue) == 0 {
+		return true // they have all been cancelled
+	}
+	c := it.queue[0]
+	it.queue = it.queue[1:]
+	if !it.dead && m.expired(it) {
+		m.bury(it)
+	}
+	if it.dead {
+		m.list(it)
+		c.final = it.missed
+		m.do(c)
+		return true
+	}
+	m.act(it, c)
+	m.list(it)
+	return true
+}
+
+func (m *model) expired(it *item) bool { return it.minutes != 0 && m.now.Mono >= it.expires }
+
+func (m *model) slide(it *item) { it.expires = m.now.Mono + int64(it.minutes)*minute }
+
+// bury ends an item's life. Its waiters learn of it; who is queued finds out in its turn.
+func (m *model) bury(it *item) {
+	delete(m.items, it.key)
+	it.dead, it.locked = true, false
+	for _, c := range it.waiting {
+		m.leaveLine(c)
+		m.answer(c, "404")
+	}
+	it.waiting = nil
+}
+
+// leaveLine takes a waiter out of the line of all waiters.
+func (m *model) leaveLine(c *call) {
+	for i := range m.line {
+		if m.line[i] == c {
+			m.line = append(m.line[:i:i], m.line[i+1:]...)
+			return
+		}
+	}
+}
+
+// absent is a request for an item that is not here.
+func (m *model) absent(c *call) {
+	switch {
+	case c.revoke:
+	case c.t.Op == Leave:
+		m.answer(c, "404")
+	case m.farm && !c.final:
+		it := &item{key: c.t.key(), away: true, fetched: true}
+		m.items[it.key] = it
+		m.enqueue(it, c)
+	case c.t.Op == Set && m.refused(c.c):
+		m.answer(c, "refused")
+	case c.t.Op == Set:
+		it := &item{key: c.t.key(), content: string(c.t.Body), minutes: c.t.Minutes, uninit: c.t.InsertOnly, cookie: 1}
+		m.slide(it)
+		m.items[it.key] = it
+		m.answer(c, "200")
+	default:
+		m.answer(c, "404")
+	}
+}
+
+// act is a request that has found its item.
+func (m *model) act(it *item, c *call) {
+	if c.revoke {
+		if it.locked && it.cookie == c.t.Cookie {
+			m.unlock(it)
+		}
+		return
+	}
+	if c.t.Op == Leave {
+		it.away = m.answer(c, "200")
+		return
+	}
+	if !c.late {
+		m.slide(it)
+	}
+	right := !it.locked || c.t.HasCookie && c.t.Cookie == it.cookie
+	told := ""
+	if it.uninit && (c.t.Op == Get || c.t.Op == Acquire || c.t.Op == Release) {
+		it.uninit, told = false, " A"
+	}
+	switch c.t.Op {
+	case Get:
+		if it.locked {
+			m.refuse(it, c)
+		} else {
+			m.answer(c, "200 %s/%d%s", it.content, it.minutes, told)
+		}
+	case Acquire:
+		switch {
+		case !it.locked:
+			if !m.grant(it, c, told) {
+				m.unlock(it)
+			}
+		case c.late || m.lockWait == 0 || len(it.waiting) >= m.lockQueue:
+			m.refuse(it, c)
+		default:
+			c.deadline = m.now.Mono + m.lockWait
+			it.waiting = append(it.waiting, c)
+			m.line = append(m.line, c)
+		}
+	case Release:
+		switch {
+		case !c.t.HasCookie:
+			m.answer(c, "400%s", told)
+		case !right:
+			m.refuse(it, c)
+		default:
+			m.answer(c, "200%s", told)
+			m.unlock(it)
+		}
+	case Set:
+		switch {
+		case c.t.InsertOnly:
+			m.answer(c, "200")
+		case !right:
+			m.refuse(it, c)
+		case m.refused(c.c):
+			m.answer(c, "refused")
+		default:
+			if it.content == string(c.t.Body) {
+				m.identical++
+			}
+			it.content = string(c.t.Body)
+			if it.minutes != c.t.Minutes {
+				it.minutes, it.uninit = c.t.Minutes, false
+			}
+			m.slide(it)
+			m.answer(c, "200")
+			m.unlock(it)
+		}
+	case Remove:
+		if !right {
+			m.refuse(it, c)
+			break
+		}
+		m.bury(it)
+		m.answer(c, "200")
+	case Touch:
+		m.answer(c, "200")
+	}
+}
+
+func (m *model) refuse(it *item, c *call) {
+	age := max(0, m.now.Mono-it.since.Mono) / 1e9
+	m.answer(c, "423 #%d %ds since %d", it.cookie, age, it.since.Date)
+}
+
+// grant gives the lock to a request. It reports whether it was taken.
+func (m *model) grant(it *item, c *call, told string) bool {
+	m.slide(it)
+	if it.cookie++; it.cookie > 2147483646 {
+		it.cookie = 2
+	}
+	it.locked, it.since = true, m.now
+	return m.answer(c, "200 %s/%d #%d%s", it.content, it.minutes, it.cookie, told)
+}
+
+// unlock ends the lock, if there is one, and gives it to the first waiter that takes it.
+func (m *model) unlock(it *item) {
+	it.locked = false
+	for len(it.waiting) > 0 {
+		c := it.waiting[0]
+		it.waiting = it.waiting[1:]
+		m.leaveLine(c)
+		if m.grant(it, c, "") {
+			return
+		}
+		it.locked = false
+	}
+}
+
+// deadlines refuses the waiters whose time is over.
+func (m *model) deadlines() {
+	for len(m.line) > 0 && m.line[0].deadline <= m.now.Mono {
+		c := m.line[0]
+		m.cancel(c.c)
+		c.late = true
+		m.do(c)
+	}
+}
+
+// cancel withdraws a request. It reports whether there was one that had not been answered.
+func (m *model) cancel(of *client) bool {
+	for _, c := range m.line {
+		if c.c == of {
+			m.leaveLine(c)
+			it := m.items[c.t.key()]
+			it.waiting = without(it.waiting, of)
+			return true
+		}
+	}
+	for _, it := range m.all() {
+		if rest := without(it.queue, of); len(rest) < len(it.queue) {
+			it.queue = rest
+			return true
+		}
+	}
+	return false
+}
+
+// all returns the items that live, and those that somebody is still queued for.
+func (m *model) all() []*item {
+	all := append([]*item(nil), m.run...)
+	for _, it := range m.items {
+		if !it.listed {
+			all = append(all, it)
+		}
+	}
+	return all
+}
+
+func without(calls []*call, of *client) []*call {
+	var rest []*call
+	for _, c := range calls {
+		if c.c != of {
+			rest = append(rest, c)
+		}
+	}
+	return rest
+}
+
+// arrived ends the search for an item: this is it.
+func (m *model) arrived(key string, p *Parcel) {
+	it := m.items[key]
+	it.away, it.fetched = false, false
+	it.content, it.minutes, it.expires = string(p.Body), p.Minutes, m.now.Mono+p.Left
+	it.uninit, it.cookie, it.locked = p.Uninitialized, p.Cookie, p.Locked
+	it.since = Time{Mono: m.now.Mono - p.LockAge, Date: m.now.Date - p.LockAge/100}
+	m.list(it)
+}
+
+// missing ends the search for an item: there is none.
+func (m *model) missing(key string) {
+	it := m.items[key]
+	it.away, it.missed = false, true
+	m.bury(it)
+	m.list(it)
+}
+
+// left ends a hand-over: the item is elsewhere. Its waiters look for it again, before those who came later.
+func (m *model) left(key string) {
+	it := m.items[key]
+	for _, c := range it.waiting {
+		m.leaveLine(c)
+	}
+	it.queue, it.waiting = append(append([]*call(nil), it.waiting...), it.queue...), nil
+	it.away = false
+	m.bury(it)
+	m.list(it)
+}
+
+// stayed ends a hand-over: the item is still here.
+func (m *model) stayed(key string) {
+	it := m.items[key]
+	it.away = false
+	m.list(it)
+}

@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"bytes"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// session is the record of one session.
+//
+// Its size is a promise (see TestSessionSize): a node holds millions. It fills two cache lines, and what every request touches comes first.
+type session struct {
+	gate gate
+
+	// Owned by who has entered.
+
+	minutes uint32 // sliding life, 0 = for ever
+	uninit  bool   // told to the next request of the GET family, once (§7.7)
+	dead    bool   // no longer in the index; never comes back
+	missed  bool   // dead because no other node had it either: its tickets must not ask again
+	waiters bool   // somebody may wait for the lock; the list decides
+
+	slot    int16 // in the wheel, or noSlot. Guarded by shard.mu.
+	tailLen uint8 // static after construction
+	ownHead bool  // head belongs to this session alone; static after construction
+
+	lock    lock
+	expires int64  // Time.Mono; meaningless if minutes is 0
+	body    blob   // see bodyShared for who may overwrite it
+	version uint64 // counts the saves that changed the content
+
+	prev, next *session // neighbours in the wheel's slot. Guarded by shard.mu.
+	box        *mailbox // nil while nobody is queued or waits. Guarded by queue.mu.
+
+	// Static after construction: the key is head and then tail.
+
+	head *string // what the sessions of an application have in common; see heads
+	tail [tailRoom]byte
+}
+
+// tailRoom holds a session id as ASP.NET makes it. See docs/protocol.md §3.8.
+const tailRoom = 24
+
+// newSession returns a session that nobody else knows yet. The key is copied.
+func (e *Engine) newSession(key []byte) *session {
+	s := &session{slot: noSlot, lock: lock{cookie: newCookie}}
+	at := bytes.LastIndexByte(key, '/') + 1
+	if len(key)-at <= tailRoom {
+		s.head = e.heads.of(key[:at])
+	} else {
+		at = len(key) - tailRoom
+	}
+	if s.head == nil {
+		head := string(key[:at])
+		s.head, s.ownHead = &head, true
+	}
+	s.tailLen = uint8(copy(s.tail[:], key[at:]))
+	return s
+}
+
+// is reports whether this is the session's key. 0 allocations.
+func (s *session) is(key []byte) bool {
+	n := len(key) - int(s.tailLen)
+	return n == len(*s.head) && string(key[:n]) == *s.head && string(key[n:]) == string(s.tail[:s.tailLen])
+}
+
+// key returns the key, in memory of its own.
+func (s *session) key() []byte { return append([]byte(*s.head), s.tail[:s.tailLen]...) }
+
+// hashOf is Hash of the session's key. 0 allocations.
+func (e *Engine) hashOf(s *session) uint64 {
+	var d xxhash.Digest
+	d.ResetWithSeed(e.opt.Seed)
+	_, _ = d.WriteString(*s.head) // never fails
+	_, _ = d.Write(s.tail[:s.tailLen])
+	return d.Sum64()
+}
+
+// bodyShared is the capacity above which a body is never overwritten in place, so that an answer may alias it after the
+// session has been left. Smaller ones are copied into the answer, which is cheaper than allocating them anew.
+const bodyShared = 64 << 10
+
+// sessionCost is what a session takes beside its content: the record with its id, its entry and its part of a bucket in the index, and what the
+// allocator and the runtime need to keep them. Measured by BenchmarkSessions in bench; used for the memory account.
+const sessionCost = 200
+
+// cost is what the session takes of the memory account.
+func (s *session) cost() int64 {
+	cost := sessionCost + int64(s.body.cap())
+	if s.ownHead {
+		cost += int64(len(*s.head))
+	}
+	return cost
+}
+
+// expired reports whether the session's time is up: from then on it is absent, swept or not. See docs/protocol.md §7.10.
+func (s *session) expired(now Time) bool { return s.minutes != 0 && now.Mono >= s.expires }
+
+// slide starts the session's life anew.
+func (s *session) slide(now Time) { s.expires = now.Mono + int64(s.minutes)*minute }
+
+// content fills the part of the outcome that a successful read has.
+func (s *session) content(out *Outcome) {
+	out.Body, out.Shared, out.Minutes = s.body.bytes(), s.body.cap() > bodyShared, s.minutes
+}
+
+// refusal fills the outcome of a request that the lock keeps out.
+func (s *session) refusal(out *Outcome, now Time) {
+	out.Status = Locked
+	out.Cookie, out.LockDate, out.LockAge = s.lock.cookie, s.lock.date, s.lock.age(now)
+}

@@ -1,0 +1,332 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// world is an engine with a time of its own and a record of what the engine has told. All of it runs on the test's goroutine.
+type world struct {
+	tb  testing.TB
+	e   *Engine
+	now Time
+
+	last     *client
+	named    map[string]*client
+	calls    []*client       // not answered and not cancelled
+	reserved int64           // bytes reserved for bodies that no session has
+	keys     map[string]bool // asked for so far
+	away     map[*session]bool
+
+	poked      bool     // Ready has been called since Run found the run list empty
+	finds      []*Fetch // unanswered
+	moving     *Leaving // a hand-over under way
+	refusals   []Refusal
+	nearMisses []NearMiss
+	left       []StaleLock
+}
+
+// newWorld returns a world whose engine has these options. Its time starts far from 0, because nobody promises that it starts there.
+func newWorld(tb testing.TB, opt Options) *world {
+	tb.Helper()
+	w := &world{
+		tb: tb, now: Time{Mono: int64(300 * 24 * time.Hour), Date: 638409078000000000},
+		keys: map[string]bool{}, away: map[*session]bool{}, named: map[string]*client{},
+	}
+	opt.Ready = func(int) { w.poked = true }
+	opt.Events = Events{
+		NearMiss: func(m NearMiss) { w.nearMisses = append(w.nearMisses, m) },
+		LockLeft: func(l StaleLock) { w.left = append(w.left, l) },
+		Refused:  func(r Refusal) { w.refusals = append(w.refusals, r) },
+	}
+	e, err := New(opt, w.now)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	w.e = e
+	return w
+}
+
+// farm makes the world the place where the engine looks for sessions that it lacks.
+func (w *world) farm() *world {
+	w.e.opt.Elsewhere = w
+	return w
+}
+
+// Find implements Elsewhere. Somebody has to call arrive or missing afterwards.
+func (w *world) Find(f *Fetch) {
+	w.finds = append(w.finds, f)
+	w.away[f.session] = true
+}
+
+// arrive ends the oldest search: the session is found.
+func (w *world) arrive(p Parcel) {
+	f := w.finds[0]
+	w.finds = w.finds[1:]
+	delete(w.away, f.session)
+	w.e.Arrived(w.now, 0, f, p)
+	w.forget()
+}
+
+// missing ends the oldest search: there is no such session anywhere.
+func (w *world) missing() {
+	f := w.finds[0]
+	w.finds = w.finds[1:]
+	delete(w.away, f.session)
+	w.e.Missing(w.now, 0, f)
+	w.forget()
+}
+
+// leftFor ends a hand-over: the session is elsewhere now.
+func (w *world) leftFor(x *Leaving) {
+	delete(w.away, x.session)
+	w.e.Left(w.now, 0, x)
+	w.forget()
+}
+
+// stayed ends a hand-over: the session is still here.
+func (w *world) stayed(x *Leaving) {
+	delete(w.away, x.session)
+	w.e.Stayed(0, x)
+	w.forget()
+}
+
+// after lets time pass.
+func (w *world) after(d time.Duration) {
+	w.now.Mono += int64(d)
+	w.now.Date += int64(d) / 100
+}
+
+// tick lets time pass and tells the engine.
+func (w *world) tick(d time.Duration) {
+	w.after(d)
+	w.e.Tick(w.now)
+	w.forget()
+}
+
+// run works off all that is queued.
+func (w *world) run() {
+	for w.turns(100) {
+	}
+}
+
+// turns works off the queues for at most n turns and reports whether there is more.
+func (w *world) turns(n int) bool {
+	more := w.e.Run(w.now, 0, n)
+	w.poked = more
+	w.forget()
+	return more
+}
+
+// client is who makes a request: an engine.Caller that keeps what it is told.
+type client struct {
+	w    *world
+	t    Ticket
+	key  string
+	gone bool // the answer cannot be delivered
+	room int  // bytes reserved for the body
+
+	parks    int
+	answers  int
+	canceled bool
+	lane     int
+	got      Outcome // Body is a copy, unless Shared
+}
+
+// Park implements Caller: from now on the ticket's bytes are the client's own.
+func (c *client) Park(t *Ticket) {
+	if t != &c.t {
+		c.w.tb.Error("somebody else's ticket is parked")
+	}
+	c.parks++
+	if c.parks > 1 {
+		return
+	}
+	t.Key = bytes.Clone(t.Key)
+	if !t.Owned {
+		t.Body = bytes.Clone(t.Body)
+	}
+}
+
+// Answer implements Caller.
+func (c *client) Answer(t *Ticket, lane int) bool {
+	if t != &c.t {
+		c.w.tb.Error("somebody else's ticket is answered")
+	}
+	if c.answers++; c.answers > 1 || c.canceled {
+		c.w.tb.Errorf("%s is answered %d times, cancelled %v", c, c.answers, c.canceled)
+	}
+	c.lane, c.got = lane, t.Out
+	if !t.Out.Shared {
+		c.got.Body = bytes.Clone(t.Out.Body)
+	}
+	c.w.reserved -= int64(c.room) // stored or given back
+	if t.Op == Leave && t.Out.Status == OK && !c.gone {
+		c.w.away[t.Leaving.session] = true
+	}
+	return !c.gone
+}
+
+// do carries out a request and returns who made it. Unless it is parked, its key and body are ruined afterwards, as a read buffer is.
+func (w *world) do(t Ticket) *client {
+	c := &client{w: w, t: t, key: string(t.Key)}
+	c.t.Caller = c
+	key, body := bytes.Clone(t.Key), bytes.Clone(t.Body)
+	c.t.Key, c.t.Hash = key, w.e.Hash(key)
+	if t.Owned {
+		c.room = cap(t.Body)
+	} else {
+		c.t.Body = body
+	}
+	w.keys[c.key] = true
+	w.calls, w.last = append(w.calls, c), c
+	w.e.Do(w.now, 0, &c.t)
+	for i := range key {
+		key[i] = '!'
+	}
+	for i := range body {
+		body[i] = '!'
+	}
+	w.forget()
+	return c
+}
+
+// forget drops the clients whose request is over.
+func (w *world) forget() {
+	kept := w.calls[:0]
+	for _, c := range w.calls {
+		if c.answers == 0 && !c.canceled {
+			kept = append(kept, c)
+		}
+	}
+	w.calls = kept
+}
+
+// cancel withdraws the request and reports what Cancel did.
+func (c *client) cancel() bool {
+	if !c.w.e.Cancel(&c.t) {
+		return false
+	}
+	c.canceled = true
+	if c.t.Owned {
+		c.w.e.Unreserve(cap(c.t.Body))
+		c.w.reserved -= int64(c.room)
+	}
+	c.w.forget()
+	return true
+}
+
+// want checks how the request stands; see String.
+func (c *client) want(want string) *client {
+	c.w.tb.Helper()
+	if got := c.String(); got != want {
+		c.w.tb.Errorf("%s %s: %q, want %q", c.t.Op, c.key, got, want)
+	}
+	return c
+}
+
+// String says how the request stands: "parked", "cancelled", or the answer, such as
+//
+//	200 A               with ActionFlags
+//	200 text/20         content and sliding life
+//	200 text/20 #2      and the cookie of the lock
+//	423 #2 5s           cookie and age of the lock in the way
+//	404, 400, refused, cut
+func (c *client) String() string {
+	switch {
+	case c.canceled:
+		return "cancelled"
+	case c.answers == 0:
+		return "parked"
+	}
+	return describe(c.t.Op, &c.got)
+}
+
+func describe(op Op, out *Outcome) string {
+	var b strings.Builder
+	switch out.Status {
+	case OK:
+		b.WriteString("200")
+		if op == Get || op == Acquire {
+			fmt.Fprintf(&b, " %s/%d", out.Body, out.Minutes)
+		}
+		if op == Acquire {
+			fmt.Fprintf(&b, " #%d", out.Cookie)
+		}
+	case Locked:
+		fmt.Fprintf(&b, "423 #%d %ds", out.Cookie, out.LockAge)
+	case NotFound:
+		b.WriteString("404")
+	case NoCookie:
+		b.WriteString("400")
+	case Refused, Cut:
+		b.WriteString(out.Status.String())
+	}
+	if out.Uninitialized {
+		b.WriteString(" A")
+	}
+	return b.String()
+}
+
+// The requests of §4.1. A cookie is optional, and means HasCookie.
+
+func request(op Op, key string, cookie []uint32) Ticket {
+	t := Ticket{Op: op, Key: []byte(key)}
+	if len(cookie) > 0 {
+		t.HasCookie, t.Cookie = true, cookie[0]
+	}
+	return t
+}
+
+func get(key string, cookie ...uint32) Ticket     { return request(Get, key, cookie) }
+func acquire(key string, cookie ...uint32) Ticket { return request(Acquire, key, cookie) }
+func release(key string, cookie ...uint32) Ticket { return request(Release, key, cookie) }
+func remove(key string, cookie ...uint32) Ticket  { return request(Remove, key, cookie) }
+func touch(key string) Ticket                     { return request(Touch, key, nil) }
+func leave(key string) Ticket                     { return request(Leave, key, nil) }
+
+// set saves with a sliding life of 20 minutes.
+func set(key, body string, cookie ...uint32) Ticket {
+	return living(20, request(Set, key, cookie), body)
+}
+
+// insert is a Set with bit 0 of ExtraFlags.
+func insert(key, body string, cookie ...uint32) Ticket {
+	t := set(key, body, cookie...)
+	t.InsertOnly = true
+	return t
+}
+
+// living makes a Set one with this sliding life and body.
+func living(minutes uint32, t Ticket, body string) Ticket {
+	t.Minutes, t.Body = minutes, []byte(body)
+	return t
+}
+
+// owned makes a Set one whose body is in memory that was reserved for it, with room to spare.
+func (w *world) owned(t Ticket, room int) Ticket {
+	w.tb.Helper()
+	body := make([]byte, len(t.Body), len(t.Body)+room)
+	copy(body, t.Body)
+	w.reserve(cap(body))
+	t.Body, t.Owned = body, true
+	return t
+}
+
+// reserve takes memory, which must be free.
+func (w *world) reserve(n int) {
+	w.tb.Helper()
+	if !w.e.Reserve(n) {
+		w.tb.Fatalf("there are not %d bytes", n)
+	}
+	w.reserved += int64(n)
+}
+
+// yielding makes a request take the queue.
+func yielding(t Ticket) Ticket {
+	t.Yield = true
+	return t
+}
