@@ -1,0 +1,11 @@
+package proc
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// endWithParent makes the kernel end the child if this process is killed.
+func endWithParent(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}
