@@ -1,0 +1,240 @@
+package admin
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+// start serves admin pages with a page "numbers", and ends that with the test.
+func start(t *testing.T, change func(*Options)) *Server {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "farmstate_seven", Help: "Is 7."}, func() float64 { return 7 }))
+	opt := Options{
+		Addr:      "127.0.0.1:0",
+		HostNames: []string{"Web1.example"},
+		Logger:    slog.New(slog.DiscardHandler),
+		Ready:     func() error { return nil },
+		Metrics:   registry,
+		API:       map[string]func() any{"numbers": func() any { return []int{1, 2} }, "broken": func() any { return func() {} }},
+	}
+	if change != nil {
+		change(&opt)
+	}
+	s, err := Listen(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		s.Shutdown(ctx)
+	})
+	return s
+}
+
+// ask sends a request with the Host header host, or the address if that is
+// empty, on a connection of its own.
+func ask(t *testing.T, s *Server, method, path, host string) (*http.Response, string) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.Addr().String()+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = host
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+// TestPages asks for every page.
+func TestPages(t *testing.T) {
+	s := start(t, nil)
+	for _, v := range []struct {
+		method, path string
+		status       int
+		kind, body   string // the beginning of the content type, part of the body
+	}{
+		{"GET", "/", 200, "text/plain", "/api/v1/numbers"},
+		{"GET", "/healthz", 200, "text/plain", "ok"},
+		{"GET", "/readyz", 200, "text/plain", "ready"},
+		{"GET", "/metrics", 200, "text/plain", "farmstate_seven 7"},
+		{"GET", "/api/v1/numbers", 200, "application/json", "2"},
+		{"HEAD", "/api/v1/numbers", 200, "application/json", ""},
+		{"GET", "/api/v1/broken", 500, "text/plain", "cannot be shown"},
+		{"GET", "/api/v1/", 404, "text/plain", ""},
+		{"GET", "/nothing", 404, "text/plain", ""},
+		{"POST", "/healthz", 405, "text/plain", ""},
+		{"DELETE", "/api/v1/numbers", 405, "text/plain", ""},
+	} {
+		resp, body := ask(t, s, v.method, v.path, "")
+		if resp.StatusCode != v.status || !strings.HasPrefix(resp.Header.Get("Content-Type"), v.kind) || !strings.Contains(body, v.body) {
+			t.Errorf("%s %s: %s, %s, %q", v.method, v.path, resp.Status, resp.Header.Get("Content-Type"), body)
+		}
+		if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s %s: header %v", v.method, v.path, resp.Header)
+		}
+	}
+	_, body := ask(t, s, "GET", "/api/v1/numbers", "")
+	var numbers []int
+	if err := json.Unmarshal([]byte(body), &numbers); err != nil || len(numbers) != 2 {
+		t.Errorf("%q: %v", body, err)
+	}
+}
+
+// TestNotReady: a node that stops says so, and lives on.
+func TestNotReady(t *testing.T) {
+	s := start(t, func(opt *Options) { opt.Ready = func() error { return errors.New("stopping") } })
+	if resp, body := ask(t, s, "GET", "/readyz", ""); resp.StatusCode != http.StatusServiceUnavailable || body != "stopping\n" {
+		t.Errorf("%s %q", resp.Status, body)
+	}
+	if resp, _ := ask(t, s, "GET", "/healthz", ""); resp.StatusCode != http.StatusOK {
+		t.Error(resp.Status)
+	}
+}
+
+// TestHost: a browser that was led here under a foreign name sees nothing.
+func TestHost(t *testing.T) {
+	s := start(t, nil)
+	for host, status := range map[string]int{
+		"localhost": 200, "LOCALHOST:42480": 200, "127.0.0.1": 200, "10.0.0.1:1": 200, "[::1]": 200, "[::1]:42480": 200, "web1.example:42480": 200, "WEB1.EXAMPLE": 200,
+		"evil.example": 421, "evil.example:42480": 421, "localhost.evil.example": 421, "web1.example.evil.example": 421, "127.0.0.1.nip.io": 421,
+	} {
+		if resp, _ := ask(t, s, "GET", "/healthz", host); resp.StatusCode != status {
+			t.Errorf("%s: %s, want %d", host, resp.Status, status)
+		}
+	}
+}
+
+// fakeListener hands out connections that come from an address.
+type fakeListener struct {
+	net.Listener
+	conns chan net.Conn
+}
+
+func (l *fakeListener) Accept() (net.Conn, error) {
+	c, ok := <-l.conns
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+type fakeConn struct {
+	net.Conn
+	from   netip.Addr
+	closed chan struct{}
+}
+
+func (c *fakeConn) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.from, 1))
+}
+
+func (c *fakeConn) Close() error {
+	close(c.closed)
+	return nil
+}
+
+// TestGuard: connections from elsewhere and one too many are closed, and a
+// closed one makes room.
+func TestGuard(t *testing.T) {
+	conns := make(chan net.Conn, 10)
+	l := &guardedListener{
+		Listener: &fakeListener{conns: conns},
+		allow:    []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+		logger:   slog.New(slog.DiscardHandler),
+		slots:    make(chan struct{}, 2),
+	}
+	from := func(addr string) *fakeConn {
+		c := &fakeConn{from: netip.MustParseAddr(addr), closed: make(chan struct{})}
+		conns <- c
+		return c
+	}
+	accept := func(want *fakeConn) net.Conn {
+		t.Helper()
+		c, err := l.Accept()
+		if err != nil || c.(*slotConn).Conn != net.Conn(want) {
+			t.Fatalf("accepted %v, %v", c, err)
+		}
+		return c
+	}
+	stranger, first, second := from("192.0.2.1"), from("10.1.1.1"), from("127.0.0.1")
+	open := accept(first)
+	<-stranger.closed
+	accept(second)
+	third, last := from("127.0.0.1"), from("192.0.2.1")
+	close(conns)
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("accepted one too many: %v", err)
+	}
+	<-third.closed
+	<-last.closed
+	if err := open.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(l.slots) != 1 {
+		t.Errorf("%d slots taken, want 1", len(l.slots))
+	}
+}
+
+// TestShutdownCutsSilentClients: a client that has sent half a request does not
+// hold up the end for long.
+func TestShutdownCutsSilentClients(t *testing.T) {
+	s := start(t, nil)
+	c, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := io.WriteString(c, "GET / HT"); err != nil {
+		t.Fatal(err)
+	}
+	// Must have been accepted before the listener closes: ask on another connection, which comes later.
+	ask(t, s, "GET", "/healthz", "")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.Shutdown(ctx)
+	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(c).ReadString('\n'); err == nil {
+		t.Errorf("got an answer: %q", line)
+	} else if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		t.Error("the connection is still open")
+	}
+}
+
+// TestTakenPort: the error says so.
+func TestTakenPort(t *testing.T) {
+	s := start(t, nil)
+	if _, err := Listen(Options{Addr: s.Addr().String()}); err == nil {
+		t.Error("two listen on one port")
+	}
+}

@@ -1,0 +1,92 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"unicode/utf8"
+)
+
+// maxFile bounds the configuration file, in bytes. A file beyond it is some
+// other file.
+const maxFile = 1 << 20
+
+// readFile reads a configuration file. Its error is a [Problem].
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, openAdvice(name, err)
+	}
+	defer func() { _ = f.Close() }() // Read only: nothing is lost.
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, Problem{name, "this is a directory; name the configuration file in it"}
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, Problem{name, "cannot be read: " + reason(err)}
+	}
+	if len(data) > maxFile {
+		return nil, Problem{name, "is larger than " + formatSize(maxFile) + ", so it is no configuration file"}
+	}
+	return plainText(name, data)
+}
+
+func openAdvice(name string, err error) Problem {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		where := name
+		if abs, absErr := filepath.Abs(name); absErr == nil {
+			where = abs
+		}
+		return Problem{name, "there is no such file (looked for " + where + "); check the name"}
+	case errors.Is(err, fs.ErrPermission):
+		return Problem{name, "permission denied; let the account that runs farmstate read it"}
+	}
+	return Problem{name, "cannot be opened: " + reason(err)}
+}
+
+// reason is err without the operation and the path, which the message names
+// already.
+func reason(err error) string {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
+	return err.Error()
+}
+
+var (
+	utf8Mark    = []byte("\xef\xbb\xbf") // which Windows editors put in front
+	utf16Mark   = []byte("\xff\xfe")
+	utf16MarkBE = []byte("\xfe\xff")
+)
+
+// plainText takes a byte order mark off and refuses what is not UTF-8, which
+// TOML demands.
+func plainText(name string, data []byte) ([]byte, error) {
+	if bytes.HasPrefix(data, utf16Mark) || bytes.HasPrefix(data, utf16MarkBE) {
+		return nil, Problem{name, "is UTF-16; save it as UTF-8"}
+	}
+	data = bytes.TrimPrefix(data, utf8Mark)
+	if utf8.Valid(data) {
+		return data, nil
+	}
+	line, column := 1, 1
+	for rest := data; ; {
+		r, n := utf8.DecodeRune(rest)
+		if r == utf8.RuneError && n == 1 {
+			return nil, Problem{
+				fmt.Sprintf("%s:%d", name, line),
+				fmt.Sprintf("column %d: the byte 0x%02x is not UTF-8; save the file as UTF-8", column, rest[0]),
+			}
+		}
+		column++
+		if r == '\n' {
+			line, column = line+1, 1
+		}
+		rest = rest[n:]
+	}
+}

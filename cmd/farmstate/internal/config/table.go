@@ -1,0 +1,185 @@
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// The groups of the table, in the order in which they are shown.
+const (
+	groupNetwork   = "Who may connect"
+	groupLimits    = "Connections and their limits"
+	groupSessions  = "Sessions"
+	groupClients   = "What clients see"
+	groupOperation = "Running"
+)
+
+// transports that the state port can run on.
+var transports = []string{"auto", "gnet", "std"}
+
+// logFormats of the log on standard error.
+var logFormats = []string{"text", "json"}
+
+// Table is every option of a node, in the order in which they are shown.
+//
+// [[alias]] stands beside it: it is the one setting with a structure, and
+// lives in the file only. The option config is another: it says where the file
+// is, so it cannot stand in it.
+//
+// Static after init.
+var Table = []Option{
+	{
+		Name: "listen", Group: groupNetwork, Meta: "ADDR", Default: "127.0.0.1:42424",
+		Help: "Address of the state port, where the web servers connect; port 0 takes a free port",
+		Detail: "An address that other machines can reach is refused without `allow`: the protocol has no authentication, so whoever\n" +
+			"reaches the port can read and change every session. An empty host (`:42424`) means every address of this machine.\n\n" +
+			"42424 is the port that ASP.NET uses when nothing else is configured. On Linux it lies in the usual range for outgoing\n" +
+			"connections, so another program may have it by chance when farmstate starts. Reserve it:\n" +
+			"`sysctl -w net.ipv4.ip_local_reserved_ports=42424` (the setting is a list with commas; add to what is there).\n" +
+			"On Windows: `netsh int ipv4 add excludedportrange protocol=tcp startport=42424 numberofports=1`.",
+		value: text("HOST:PORT, such as 127.0.0.1:42424, [::1]:42424 or :42424",
+			parseListen, identity, func(c *Config) *string { return &c.Listen }),
+	},
+	{
+		Name: "allow", Group: groupNetwork, Meta: "NET", Default: "",
+		Help: "Network or address that may connect, besides this machine over its loopback addresses; may be repeated",
+		Detail: "The list holds for the state port and for the admin pages. A client on this machine that connects to one of the machine's\n" +
+			"other addresses needs to be listed like any other. A connection from elsewhere is closed at once, and counted.",
+		value: networks{func(c *Config) *[]netip.Prefix { return &c.Allow }},
+	},
+	{
+		Name: "admin", Group: groupNetwork, Meta: "ADDR", Default: "127.0.0.1:42480",
+		Help: "Address of the admin pages (HTTP); off switches them off",
+		Detail: "When nobody set this option and the port is taken, the node warns and runs without admin pages. When it was set and the\n" +
+			"port is taken, the node does not start.",
+		value: text("HOST:PORT, such as 127.0.0.1:42480, or off",
+			parseAdmin, formatAdmin, func(c *Config) *string { return &c.Admin }),
+	},
+	{
+		Name: "gops", Group: groupNetwork, Default: "false",
+		Help:   "Start the gops agent on a free loopback port",
+		Detail: "With the agent, `gops` on the same machine can show stacks, memory and profiles of the process. Its address is logged.",
+		value:  boolean(func(c *Config) *bool { return &c.Gops }),
+	},
+	{
+		Name: "transport", Group: groupLimits, Meta: "NAME", Default: "auto",
+		Help: "Network library under the state port",
+		Detail: "`gnet` runs event loops, `std` goroutines for each connection. `auto` is `gnet` where it is fit for production and `std` elsewhere\n" +
+			"(Windows). Clients cannot tell them apart.",
+		value: enum(transports, func(c *Config) *string { return &c.Transport }),
+	},
+	{
+		Name: "event_loops", Group: groupLimits, Unit: "loops", Meta: "N", Default: "0",
+		Help:  "Event loops of the gnet transport; 0 means half as many as there are processors, at least one",
+		value: integerOrZero(255, func(c *Config) *int64 { return &c.EventLoops }, "chooses by the number of processors"),
+	},
+	{
+		Name: "max_header", Group: groupLimits, Unit: "bytes", Meta: "SIZE", Default: "16KiB",
+		Help:  "Largest header block of a request",
+		value: size(256, 1<<16, func(c *Config) *int64 { return &c.MaxHeader }),
+	},
+	{
+		Name: "max_body", Group: groupLimits, Unit: "bytes", Meta: "SIZE", Default: "64MiB",
+		Help:  "Largest session that can be saved",
+		value: size(1, 1<<30, func(c *Config) *int64 { return &c.MaxBody }),
+	},
+	{
+		Name: "max_connections", Group: groupLimits, Unit: "connections", Meta: "N", Default: "16384",
+		Help: "Connections to the state port at one time; one more is closed at once, and counted",
+		Detail: "It is lowered when the limit on open files of the process leaves room for fewer; the log says so. A web server holds one\n" +
+			"connection for each request that is talking to the state server at that moment, and keeps an idle one for 5 to 10 seconds.",
+		value: integer(1, 1<<20, func(c *Config) *int64 { return &c.MaxConnections }),
+	},
+	{
+		Name: "max_output", Group: groupLimits, Unit: "bytes", Meta: "SIZE", Default: "4MiB",
+		Help: "Answers that may wait for a client that does not read them",
+		Detail: "While more is waiting, no further request of that connection is served, and when the client then takes nothing at all its\n" +
+			"connection is closed. A single answer may be larger.",
+		value: size(1<<10, 1<<30, func(c *Config) *int64 { return &c.MaxOutput }),
+	},
+	{
+		Name: "max_output_total", Group: groupLimits, Unit: "bytes", Meta: "SIZE", Default: "1GiB",
+		Help:  "Answers that may wait for all clients together; the client whose answer goes beyond it is cut off",
+		value: size(1<<20, 1<<40, func(c *Config) *int64 { return &c.MaxOutputTotal }),
+	},
+	{
+		Name: "idle_timeout", Group: groupLimits, Unit: "duration", Meta: "DURATION", Default: "30s",
+		Help:  "Silence after which a connection is closed",
+		value: duration(time.Second, 24*time.Hour, "30s", func(c *Config) *time.Duration { return &c.IdleTimeout }),
+	},
+	{
+		Name: "max_memory", Group: groupSessions, Unit: "bytes", Meta: "SIZE", Default: "auto",
+		Help: "Memory that sessions may take; at the cap new sessions are refused, and none is thrown away",
+		Detail: "`auto` is 75 % of the machine's memory, or of the limit of the control group (container) if that is lower. The rest is for\n" +
+			"the network, for garbage that is not collected yet, and for the system. A save that does not fit is answered 400, which the\n" +
+			"user of the page sees as an error; sessions that are stored stay.",
+		value: sizeOrAuto(1<<20, func(c *Config) *int64 { return &c.MaxMemory }),
+	},
+	{
+		Name: "lock_wait", Group: groupSessions, Unit: "duration", Meta: "DURATION", Default: "700ms",
+		Help: "How long a page that needs a locked session is held before it is told to come again; 0 answers at once",
+		Detail: "ASP.NET asks again for a locked session every half second. A page that waits here instead goes on the moment the lock is\n" +
+			"free. A little more than the half second meets every one of these rounds.",
+		value: duration(0, 30*time.Second, "700ms", func(c *Config) *time.Duration { return &c.LockWait }),
+	},
+	{
+		Name: "lock_queue", Group: groupSessions, Unit: "requests", Meta: "N", Default: "64",
+		Help:  "Requests that may wait for the lock of one session; one more is told to come again at once",
+		value: integer(1, 1<<20, func(c *Config) *int64 { return &c.LockQueue }),
+	},
+	{
+		Name: "session_queue", Group: groupSessions, Unit: "requests", Meta: "N", Default: "1024",
+		Help:  "Requests that may be queued for one session while others are served; one more is refused",
+		value: integer(1, 1<<20, func(c *Config) *int64 { return &c.SessionQueue }),
+	},
+	{
+		Name: "stale_lock", Group: groupSessions, Unit: "duration", Meta: "DURATION", Default: "2m",
+		Help: "Age from which a lock counts as left behind by its page; 0 switches the search off",
+		Detail: "Such locks are logged, counted, and listed under `/api/v1/locks`. Nothing is unlocked: ASP.NET itself breaks a lock that is\n" +
+			"older than its `executionTimeout` (110 s by default).",
+		value: duration(0, 24*time.Hour, "2m", func(c *Config) *time.Duration { return &c.StaleLock }),
+	},
+	{
+		Name: "fold_application_case", Group: groupSessions, Default: "false",
+		Help: "Treat application ids that differ only in letter case as one application",
+		Detail: "For farms where the web servers disagree about the spelling of a site or folder (`ROOT` and `Root`), which otherwise loses\n" +
+			"sessions. For ids that differ in more than case, see `[[alias]]`.",
+		value: boolean(func(c *Config) *bool { return &c.FoldApplicationCase }),
+	},
+	{
+		Name: "http_status_line", Group: groupClients, Default: "false",
+		Help:   "Begin answers with HTTP/1.1, so that curl and load balancers can read them",
+		Detail: "Microsoft's service answers without it, and that form is certain to work with every ASP.NET.",
+		value:  boolean(func(c *Config) *bool { return &c.HTTPStatusLine }),
+	},
+	{
+		Name: "aspnet_version", Group: groupClients, Meta: "VERSION", Default: "4.0.30319",
+		Help:   "Value of the X-AspNet-Version header of every answer",
+		Detail: "ASP.NET 2.0 and later refuses a state server whose version begins with a number below 2.",
+		value: text("numbers with dots between them, the first at least 2, such as 4.0.30319",
+			parseASPNetVersion, identity, func(c *Config) *string { return &c.ASPNetVersion }),
+	},
+	{
+		Name: "standalone", Group: groupOperation, Default: "true",
+		Help:  "Run as one node without a farm; true is the only value",
+		value: onlyTrue("is not possible: this version runs one node without a farm", func(c *Config) *bool { return &c.Standalone }),
+	},
+	{
+		Name: "shutdown_timeout", Group: groupOperation, Unit: "duration", Meta: "DURATION", Default: "10s",
+		Help:  "How long a stop waits for requests that have begun",
+		value: duration(0, 10*time.Minute, "10s", func(c *Config) *time.Duration { return &c.ShutdownTimeout }),
+	},
+	{
+		Name: "log_level", Group: groupOperation, Meta: "LEVEL", Default: "info",
+		Help:  "Least important messages that are logged",
+		value: level(func(c *Config) *slog.Level { return &c.LogLevel }),
+	},
+	{
+		Name: "log_format", Group: groupOperation, Meta: "FORMAT", Default: "text",
+		Help:  "Form of the log, which goes to standard error",
+		value: enum(logFormats, func(c *Config) *string { return &c.LogFormat }),
+	},
+}
+
+func identity(s string) string { return s }

@@ -1,0 +1,79 @@
+package notice
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/farmstate/farmstate/engine"
+	"github.com/farmstate/farmstate/engine/appkey"
+)
+
+// subject is what near misses have in common that are one mistake in the
+// configuration of the farm.
+type subject struct {
+	asked, found string // applications with their hashes
+	cause        appkey.Cause
+}
+
+func (l *Listener) nearMiss(now time.Time, m engine.NearMiss) {
+	asked, found := SessionOf(m.Asked), SessionOf(m.Found)
+	about := subject{asked.Application(), found.Application(), m.Cause}
+	l.misses.Lock()
+	hidden, due := l.misses.seen.pass(now, about)
+	var others int64
+	if due {
+		others = l.misses.seen.takeOthers()
+	}
+	l.misses.Unlock()
+	if !due {
+		return
+	}
+	l.logger.Warn("a session was asked for under one application key but lives under another, so its user has lost it",
+		"event", "near_miss",
+		"cause", m.Cause.String(),
+		"because", m.Cause.Sentence(),
+		"asked", about.asked,
+		"found", about.found,
+		"session", asked.ID,
+		"advice", m.Cause.Advice(),
+		"repeated", hidden,
+		"others", others)
+}
+
+// A NearMiss is all near misses of one kind: the applications and the cause.
+type NearMiss struct {
+	Asked       string    `json:"asked"`
+	Found       string    `json:"found"`
+	Cause       string    `json:"cause"`
+	Explanation string    `json:"explanation"`
+	Advice      string    `json:"advice"`
+	Count       int64     `json:"count"`
+	First       time.Time `json:"first"`
+	Last        time.Time `json:"last"`
+}
+
+// NearMisses lists what was seen, the latest first. The list is bounded: when
+// many kinds are about, those that have not been seen for longest are left
+// out.
+func (l *Listener) NearMisses() []NearMiss {
+	l.misses.Lock()
+	defer l.misses.Unlock()
+	list := make([]NearMiss, 0, len(l.misses.seen.rows))
+	for about, r := range l.misses.seen.rows {
+		list = append(list, NearMiss{
+			Asked:       about.asked,
+			Found:       about.found,
+			Cause:       about.cause.String(),
+			Explanation: about.cause.Sentence(),
+			Advice:      about.cause.Advice(),
+			Count:       r.count,
+			First:       r.first,
+			Last:        r.last,
+		})
+	}
+	slices.SortFunc(list, func(a, b NearMiss) int {
+		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Asked, b.Asked), cmp.Compare(a.Found, b.Found))
+	})
+	return list
+}

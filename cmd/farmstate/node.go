@@ -1,0 +1,299 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/gops/agent"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/admin"
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/machine"
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/metrics"
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/notice"
+	"github.com/farmstate/farmstate/engine"
+	"github.com/farmstate/farmstate/netpoll"
+)
+
+// node is a running farmstate: the engine, the ports in front of it, and what
+// looks after them.
+type node struct {
+	// Static after construction.
+
+	cfg     *config.Config
+	logger  *slog.Logger
+	started time.Time
+	engine  *engine.Engine
+	server  *netpoll.Server
+	admin   *admin.Server // nil when it is off
+	closers []func()      // what the node is made of, but for the server, in the order of the start
+
+	stopping atomic.Bool
+}
+
+// startNode starts a node; when it returns without an error, everything
+// listens. On an error nothing is left running.
+func startNode(cfg *config.Config, logger *slog.Logger, environ []string) (_ *node, err error) {
+	n := &node{cfg: cfg, logger: logger, started: time.Now()}
+	defer func() {
+		if err != nil {
+			n.abandon()
+		}
+	}()
+	n.logSettings(environ)
+	if err := n.startGops(); err != nil {
+		return nil, err
+	}
+	notices := notice.Listen(logger)
+	n.onClose(notices.Close)
+	if err := n.startEngine(notices.Events()); err != nil {
+		return nil, err
+	}
+	keeper := startGCKeeper(environ, func() uint64 { return uint64(n.engine.Stats().Bytes) })
+	n.onClose(keeper.close)
+	if err := n.listen(); err != nil {
+		return nil, err
+	}
+	if err := n.startAdmin(notices); err != nil {
+		return nil, err
+	}
+	n.logger.Info("ready", "event", "ready", "version", buildInfo().Version, "state", n.server.Addr().String(), "admin", n.adminAddr(), "max_memory", n.engine.Stats().MaxMemory)
+	return n, nil
+}
+
+func (n *node) onClose(f func()) {
+	n.closers = append(n.closers, f)
+}
+
+// close ends everything but the state port, the last that was started first.
+func (n *node) close() {
+	for _, f := range slices.Backward(n.closers) {
+		f()
+	}
+}
+
+// abandon undoes a start that has failed.
+func (n *node) abandon() {
+	if n.server != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // Nobody has been served yet.
+		_ = n.server.Shutdown(ctx)
+	}
+	n.close()
+}
+
+// logSettings logs the settings that somebody chose, and what looks like a
+// mistake in the environment.
+func (n *node) logSettings(environ []string) {
+	var settings []any
+	for i := range config.Table {
+		o := &config.Table[i]
+		if n.cfg.IsSet(o.Name) {
+			settings = append(settings, o.Name, strings.Join(o.Values(n.cfg), ",")+" ("+n.cfg.Origin(o.Name).String()+")")
+		}
+	}
+	if len(n.cfg.Aliases) > 0 {
+		settings = append(settings, "aliases", len(n.cfg.Aliases))
+	}
+	if len(settings) > 0 {
+		n.logger.Info("settings other than the defaults", append([]any{"event", "settings"}, settings...)...)
+	}
+	for name, meant := range config.Misspelt(environ) {
+		n.logger.Warn("an environment variable is no option and has no effect", "event", "unknown_variable", "variable", name, "did_you_mean", meant)
+	}
+}
+
+func (n *node) startGops() error {
+	if !n.cfg.Gops {
+		return nil
+	}
+	addr, err := startGops()
+	if err != nil {
+		return usageError(fmt.Errorf("the gops agent cannot start: %w; put that right, or leave --gops out", err))
+	}
+	n.onClose(agent.Close)
+	n.logger.Info("the gops agent listens", "event", "gops", "address", addr)
+	return nil
+}
+
+// memoryShare is how much of the memory sessions may take when nobody says, in
+// percent.
+const memoryShare = 75
+
+// maxMemory is the memory that sessions may take, in bytes; 0 is no cap.
+func (n *node) maxMemory() int64 {
+	if n.cfg.MaxMemory > 0 {
+		return n.cfg.MaxMemory
+	}
+	total, err := machine.Memory()
+	if err != nil {
+		n.logger.Warn("the memory of this machine is not known, so sessions may take any amount; set max_memory", "event", "no_memory_limit", "err", err)
+		return 0
+	}
+	return total / 100 * memoryShare
+}
+
+func (n *node) startEngine(events engine.Events) (err error) {
+	n.engine, err = engine.New(engine.Options{
+		MaxMemory:    n.maxMemory(),
+		LockWait:     n.cfg.LockWait,
+		LockQueue:    int(n.cfg.LockQueue),
+		SessionQueue: int(n.cfg.SessionQueue),
+		StaleLock:    n.cfg.StaleLock,
+		Seed:         rand.Uint64(),
+		Events:       events,
+	}, engine.Time{})
+	return err
+}
+
+// listen opens the state port.
+func (n *node) listen() error {
+	addr, err := n.address("listen", n.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	n.server, err = netpoll.Listen(netpoll.Options{
+		Addr:           addr,
+		Transport:      n.cfg.Transport,
+		Loops:          int(n.cfg.EventLoops),
+		Allow:          n.cfg.Allow,
+		MaxHead:        int(n.cfg.MaxHeader),
+		MaxBody:        int(n.cfg.MaxBody),
+		MaxConns:       int(n.cfg.MaxConnections),
+		MaxOutput:      int(n.cfg.MaxOutput),
+		MaxOutputTotal: n.cfg.MaxOutputTotal,
+		IdleTimeout:    n.cfg.IdleTimeout,
+		HTTPStatusLine: n.cfg.HTTPStatusLine,
+		ASPNetVersion:  n.cfg.ASPNetVersion,
+		Rules:          n.cfg.Rules,
+		Logger:         n.logger,
+	}, n.engine)
+	if err != nil {
+		return listenError("listen", n.cfg.Listen, err)
+	}
+	return nil
+}
+
+// lookupTimeout bounds the look-up of a host name in an address.
+const lookupTimeout = 5 * time.Second
+
+// address is the address of an option with its host name looked up. What the
+// name stands for may be reached from other machines, and then somebody must
+// have said who may connect.
+func (n *node) address(option, addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", usageError(fmt.Errorf("--%s: %w", option, err))
+	}
+	if _, err := netip.ParseAddr(host); host == "" || err == nil {
+		return addr, nil // Judged when the configuration was read.
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return "", listenError(option, addr, err)
+	}
+	ip := slices.MinFunc(found, func(a, b netip.Addr) int { return a.Unmap().Compare(b.Unmap()) }).Unmap() // IPv4 first, as ASP.NET prefers it
+	resolved := net.JoinHostPort(ip.String(), port)
+	if len(n.cfg.Allow) == 0 && config.Exposed(resolved) {
+		return "", usageError(errors.New("--" + option + ": " + addr + " stands for " + resolved + ", which " + config.ExposedAdvice))
+	}
+	return resolved, nil
+}
+
+// startAdmin opens the admin port. When nobody asked for its address, a node
+// without admin pages is better than none.
+func (n *node) startAdmin(notices *notice.Listener) error {
+	if n.cfg.Admin == "" {
+		return nil
+	}
+	addr, err := n.address("admin", n.cfg.Admin)
+	if err != nil {
+		return err
+	}
+	b := buildInfo()
+	server, err := admin.Listen(admin.Options{
+		Network: netpoll.Network(addr), Addr: addr,
+		Allow:     n.cfg.Allow,
+		HostNames: hostNames(n.cfg.Admin),
+		Logger:    n.logger,
+		Ready:     n.ready,
+		Metrics: metrics.New(metrics.Sources{
+			Engine:  n.engine.Stats,
+			Network: n.server.Stats,
+			Dropped: notices.Dropped,
+			Build:   prometheus.Labels{"version": b.Version, "commit": b.Commit, "go": b.Go, "system": b.System},
+		}),
+		API: map[string]func() any{
+			"status":      func() any { return n.status() },
+			"locks":       func() any { return notice.Locks(n.engine.StaleLocks(n.server.Now())) },
+			"near-misses": func() any { return notices.NearMisses() },
+		},
+	})
+	if err != nil {
+		err = listenError("admin", n.cfg.Admin, err)
+		if n.cfg.IsSet("admin") {
+			return err
+		}
+		n.logger.Warn("there are no admin pages: their port is taken or forbidden; choose another with --admin, or switch them off with --admin off",
+			"event", "admin_off", "err", err)
+		return nil
+	}
+	n.admin = server
+	n.onClose(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		server.Shutdown(ctx)
+	})
+	return nil
+}
+
+// hostNames are the names that a browser may call the admin pages by.
+func hostNames(addr string) []string {
+	var names []string
+	if host, _, err := net.SplitHostPort(addr); err == nil && host != "" {
+		names = append(names, host)
+	}
+	if own, err := os.Hostname(); err == nil {
+		names = append(names, own)
+	}
+	return names
+}
+
+// errStopping is why a node is not ready that was.
+var errStopping = errors.New("stopping")
+
+func (n *node) ready() error {
+	if n.stopping.Load() {
+		return errStopping
+	}
+	return nil
+}
+
+func (n *node) adminAddr() string {
+	if n.admin == nil {
+		return ""
+	}
+	return n.admin.Addr().String()
+}
+
+// readyLine is what goes to standard output when everything listens.
+func (n *node) readyLine() string {
+	line := "farmstate ready state=" + n.server.Addr().String()
+	if n.admin != nil {
+		line += " admin=" + n.adminAddr()
+	}
+	return line
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+)
+
+// serveCmd is farmstate serve.
+type serveCmd struct {
+	Options optionFlags `embed:""`
+}
+
+// Help is shown below the summary of the command.
+func (*serveCmd) Help() string {
+	return "Without options the node serves this machine alone, where Microsoft's service would: on 127.0.0.1:42424.\n\n" +
+		"Every option is also a key of the configuration file (max_memory) and an environment variable (FARMSTATE_MAX_MEMORY); " +
+		"a flag wins over the environment, and the environment over the file. docs/configuration.md says more about each.\n\n" +
+		"When everything listens, one line goes to standard output: farmstate ready state=ADDR admin=ADDR. The log goes to standard error.\n\n" +
+		"SIGTERM or SIGINT (Ctrl+C) stops the node once the requests that have begun are answered; a second one stops it at once. " +
+		"The exit status is 0 if no session was left, 1 if sessions were lost or something failed, 2 if it could not start as it was told to."
+}
+
+// Run runs a node until it is told to stop.
+func (s *serveCmd) Run(a *app) error {
+	surviveClosedPipes()
+	signals, ignore := watchSignals()
+	defer ignore()
+	cfg, err := s.Options.load(a.environ)
+	if err != nil {
+		return err
+	}
+	log := newLogWriter(a.stderr)
+	defer log.close()
+	n, err := startNode(cfg, newLogger(log, cfg), a.environ)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(a.stdout, n.readyLine()); err != nil {
+		n.logger.Warn("the ready line could not be written to standard output", "err", err)
+	}
+	return n.wait(signals)
+}
+
+// wait returns when the node has stopped: because of a signal, or because of a
+// fault.
+func (n *node) wait(signals <-chan os.Signal) error {
+	var fault error
+	select {
+	case signal := <-signals:
+		n.logger.Info("stopping", "event", "stopping", "signal", signal.String(), "at_most", n.cfg.ShutdownTimeout)
+	case fault = <-n.server.Err():
+		n.logger.Error("the state port has failed; stopping", "event", "state_port_failed", "err", fault)
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		n.stop()
+	}()
+	select {
+	case <-stopped:
+	case signal := <-signals:
+		// The goroutine above is left to the end of the process, which is now.
+		n.logger.Warn("stopped at once; requests that had begun were cut off", "event", "stopped", "signal", signal.String(), "sessions_lost", n.engine.Stats().Sessions)
+		return errQuiet
+	}
+	lost := n.engine.Stats().Sessions
+	if lost > 0 {
+		n.logger.Warn("sessions were lost: there was no other node to hand them to", "event", "sessions_lost", "sessions", lost)
+	}
+	n.logger.Info("stopped", "event", "stopped", "after", time.Since(n.started).Round(time.Millisecond))
+	if fault != nil {
+		return fmt.Errorf("the state port has failed: %w", fault)
+	}
+	if lost > 0 {
+		return errQuiet
+	}
+	return nil
+}
+
+// stop ends the node in the reverse order of its start. The state port comes
+// first, so that the admin pages can be asked how far it is.
+func (n *node) stop() {
+	n.stopping.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.ShutdownTimeout)
+	defer cancel()
+	if err := n.server.Shutdown(ctx); err != nil {
+		n.logger.Warn("the state port did not close as it should", "event", "shutdown_error", "err", err)
+	}
+	n.close()
+}
