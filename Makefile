@@ -1,0 +1,114 @@
+# All of this needs Go and make alone; what else is needed is built from source into .bin/ when first asked for.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+GO  ?= go
+BIN := .bin
+PKG ?= ./...
+
+# Versions are fixed, so that a finding is the same for all.
+GOLANGCI    := $(BIN)/golangci-lint-v2.15.0
+STATICCHECK := $(BIN)/staticcheck-v0.8.2
+GOVULNCHECK := $(BIN)/govulncheck-v1.8.0
+
+VERSION := $(shell git describe --tags --dirty 2>/dev/null)
+LDFLAGS := -X main.version=$(VERSION)
+
+##@ Use
+
+.PHONY: build
+build: ## Build ./farmstate
+	$(GO) build -ldflags '$(LDFLAGS)' -o farmstate ./cmd/farmstate
+
+.PHONY: run
+run: build ## Build, and serve on 127.0.0.1:42424 (ARGS='--lock-wait 1s' adds options)
+	./farmstate serve $(ARGS)
+
+##@ Before a commit
+
+.PHONY: check
+check: fmt vet lint test bench-gate ## All of the next five
+
+.PHONY: fmt
+fmt: ## Fail if gofmt would change a file
+	@files=$$(gofmt -l .); [ -z "$$files" ] || { printf 'gofmt -w would change:\n%s\n' "$$files" >&2; exit 1; }
+
+.PHONY: vet
+vet: ## go vet, for this system and the others that the code knows apart
+	$(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+
+.PHONY: lint
+lint: $(GOLANGCI) $(STATICCHECK) $(GOVULNCHECK) ## golangci-lint, staticcheck for Windows, known vulnerabilities
+	$(GOLANGCI) run ./...
+	GOOS=windows $(STATICCHECK) -checks inherit,-U1000 ./...
+	@if out=$$($(GOVULNCHECK) ./... 2>&1); then echo "$$out" | tail -n 1; \
+	elif echo "$$out" | grep -q 'fetching vulnerabilities'; then echo "govulncheck: NOT CHECKED: its database cannot be reached"; \
+	else echo "$$out"; exit 1; fi
+
+.PHONY: test
+test: ## All tests
+	$(GO) test -shuffle=on -timeout 15m $(PKG)
+
+.PHONY: bench-gate
+bench-gate: ## Fail if a hot path allocates, or takes longer than its budget in bench/budgets.json
+	$(GO) test -count=1 -run '^TestGate' ./bench -gate
+
+##@ Now and then
+
+.PHONY: race
+race: ## All tests with the race detector (needs a C compiler)
+	$(GO) test -race -shuffle=on -timeout 20m $(PKG)
+
+# One target after the other: go test -fuzz takes one at a time.
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz: ## Each fuzz target for FUZZTIME (30s)
+	@targets=$$($(GO) test -list '^Fuzz' $(PKG) | awk '/^Fuzz/ {names[n++] = $$1} /^ok/ {while (n) print $$2, names[--n]}') && \
+	[ -n "$$targets" ] && echo "$$targets" | while read -r pkg name; do \
+		echo "== $$name ($$pkg)"; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || exit 1; \
+	done
+
+.PHONY: cover
+cover: ## Statement coverage, by function in .bin/cover.txt
+	@mkdir -p $(BIN)
+	$(GO) test -timeout 15m -coverpkg=./... -coverprofile=$(BIN)/cover.out ./...
+	$(GO) tool cover -func=$(BIN)/cover.out >$(BIN)/cover.txt
+	@tail -n 1 $(BIN)/cover.txt
+
+BENCH ?= .
+COUNT ?= 1
+.PHONY: bench
+bench: ## Benchmarks (BENCH=regexp COUNT=n)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 60m ./bench
+
+.PHONY: bench-compare
+bench-compare: ## Processor time a request, next to Redis, memcached and a server that only answers; installs those first
+	$(GO) run ./bench/compare --install $(ARGS)
+
+##@ House
+
+.PHONY: clean
+clean: ## Remove what this Makefile has made
+	rm -rf $(BIN) farmstate farmstate.exe
+
+.PHONY: help
+help: ## This text
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/golangci-lint-%:
+	$(call install,github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$*,golangci-lint)
+
+$(BIN)/staticcheck-%:
+	$(call install,honnef.co/go/tools/cmd/staticcheck@$*,staticcheck)
+
+$(BIN)/govulncheck-%:
+	$(call install,golang.org/x/vuln/cmd/govulncheck@$*,govulncheck)
+
+# install builds package@version $(1), whose program is $(2), and gives it the name of the target.
+define install
+	@mkdir -p $(BIN)
+	GOBIN='$(CURDIR)/$(BIN)' GOFLAGS= $(GO) install $(1)
+	@mv $(BIN)/$(2) $@
+endef
