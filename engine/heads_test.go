@@ -17,7 +17,6 @@ func TestHeads(t *testing.T) {
 	if other := w.session(app + "session2"); other.head != first.head || other.ownHead || *other.head != app {
 		t.Errorf("two sessions of an application have the heads %q and %q", *first.head, *other.head)
 	}
-	before := w.e.memory.used.Load()
 	for i := range 2 * maxHeads {
 		w.do(set(fmt.Sprintf("/app%d(hash)/s", i), "a")).want("200")
 	}
@@ -29,8 +28,15 @@ func TestHeads(t *testing.T) {
 	if s := w.session(long); !s.ownHead {
 		t.Error("a very long head is shared")
 	}
-	if w.e.memory.used.Load()-before < 2*maxHeads*sessionCost+int64(len(long)) {
-		t.Error("heads that belong to one session are not accounted for")
+	for _, key := range []string{long, "/app0(hash)/s", fmt.Sprintf("/app%d(hash)/s", 2*maxHeads-1)} {
+		s := w.session(key)
+		want := int64(sessionCost + s.body.cap())
+		if s.ownHead {
+			want += int64(len(key) - len("s"))
+		}
+		if s.cost() != want {
+			t.Errorf("%.20q costs %d bytes, want %d", key, s.cost(), want)
+		}
 	}
 	w.check()
 }

@@ -26,7 +26,7 @@ func collidingKeys(seed uint64, n int) []string {
 		var key [64]byte
 		copy(key[8:], "/LM/W3SVC/1/ROOT(")
 		copy(key[40:], "hash)/sessionid of a key")
-		first := uint64(0x4141414141414141 + i)
+		first := 0x4141414141414141 + uint64(i)
 		binary.LittleEndian.PutUint64(key[0:], first)
 		binary.LittleEndian.PutUint64(key[32:], (0x5a5a5a5a5a5a5a5a-round(lane, first))*inverse)
 		keys[i] = string(key[:])

@@ -313,9 +313,11 @@ func TestIdenticalSave(t *testing.T) {
 	if n := w.e.Stats().Identical; n != 2 {
 		t.Errorf("%d identical saves, want 2", n)
 	}
-	w.play(set(k, "b"), "200")
-	if s := w.session(k); s.version != version+1 {
-		t.Errorf("version %d after a save, want %d", s.version, version+1)
+	for i, body := range []string{"b", "bb", "ba", "ab"} { // as long as the one before it, and much like it
+		w.play(set(k, body), "200", get(k), "200 "+body+"/20")
+		if s := w.session(k); s.version != version+uint64(i)+1 {
+			t.Errorf("version %d after %d saves, want %d", s.version, i+1, version+uint64(i)+1)
+		}
 	}
 	w.empty()
 }

@@ -72,7 +72,7 @@ type stress struct {
 
 func newStress(t *testing.T, opt Options, farm bool) *stress {
 	st := &stress{
-		t: t, keys: []string{"a", "b", k}, minutes: 20, beat: 100 * time.Microsecond, deadline: time.Now().Add(time.Minute),
+		t: t, keys: append(collidingKeys(opt.Seed, 2), k), minutes: 20, beat: 100 * time.Microsecond, deadline: time.Now().Add(time.Minute),
 		poke: make(chan struct{}, 1), shelf: map[string]Parcel{},
 	}
 	opt.Ready = func(int) {
@@ -246,12 +246,12 @@ type stressClient struct {
 	call int64
 	busy bool // owned by the lane
 
-	mu       sync.Mutex
-	gone     bool
-	canceled bool
-	answered bool
-	out      told
-	end      int64
+	mu        sync.Mutex
+	gone      bool
+	cancelled bool
+	answered  bool
+	out       told
+	end       int64
 }
 
 func newStressLane(st *stress, id int, rnd *rand.Rand) *stressLane {
@@ -270,8 +270,8 @@ func (c *stressClient) Answer(t *Ticket, _ int) bool {
 	body := readBody(c.st.t, t.Out.Body)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.answered || c.canceled {
-		c.st.t.Errorf("%s is answered %v, cancelled %v, and answered", t.Op, c.answered, c.canceled)
+	if c.answered || c.cancelled {
+		c.st.t.Errorf("%s is answered %v, cancelled %v, and answered", t.Op, c.answered, c.cancelled)
 	}
 	c.answered = true
 	c.out = told{t.Out.Status, body, t.Out.Cookie, t.Out.Uninitialized, c.gone}
@@ -391,7 +391,7 @@ func (l *stressLane) cancel(c *stressClient) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.canceled = true
+	c.cancelled = true
 	if c.answered {
 		l.st.t.Errorf("%s is answered and cancelled", c.t.Op)
 	}

@@ -129,11 +129,11 @@ type client struct {
 	gone bool // the answer cannot be delivered
 	room int  // bytes reserved for the body
 
-	parks    int
-	answers  int
-	canceled bool
-	lane     int
-	got      Outcome // Body is a copy, unless Shared
+	parks     int
+	answers   int
+	cancelled bool
+	lane      int
+	got       Outcome // Body is a copy, unless Shared
 }
 
 // Park implements Caller: from now on the ticket's bytes are the client's own.
@@ -156,8 +156,8 @@ func (c *client) Answer(t *Ticket, lane int) bool {
 	if t != &c.t {
 		c.w.tb.Error("somebody else's ticket is answered")
 	}
-	if c.answers++; c.answers > 1 || c.canceled {
-		c.w.tb.Errorf("%s is answered %d times, cancelled %v", c, c.answers, c.canceled)
+	if c.answers++; c.answers > 1 || c.cancelled {
+		c.w.tb.Errorf("%s is answered %d times, cancelled %v", c, c.answers, c.cancelled)
 	}
 	c.lane, c.got = lane, t.Out
 	if !t.Out.Shared {
@@ -198,7 +198,7 @@ func (w *world) do(t Ticket) *client {
 func (w *world) forget() {
 	kept := w.calls[:0]
 	for _, c := range w.calls {
-		if c.answers == 0 && !c.canceled {
+		if c.answers == 0 && !c.cancelled {
 			kept = append(kept, c)
 		}
 	}
@@ -210,7 +210,7 @@ func (c *client) cancel() bool {
 	if !c.w.e.Cancel(&c.t) {
 		return false
 	}
-	c.canceled = true
+	c.cancelled = true
 	if c.t.Owned {
 		c.w.e.Unreserve(cap(c.t.Body))
 		c.w.reserved -= int64(c.room)
@@ -237,7 +237,7 @@ func (c *client) want(want string) *client {
 //	404, 400, refused, cut
 func (c *client) String() string {
 	switch {
-	case c.canceled:
+	case c.cancelled:
 		return "cancelled"
 	case c.answers == 0:
 		return "parked"

@@ -34,12 +34,13 @@ func fewDescriptorsChild() {
 			os.Exit(1)
 		}
 	}
+	say := func(words ...any) { fmt.Fprintln(os.Stdout, words...) }
 	die(unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: fewDescriptors, Max: fewDescriptors}))
 	e, err := engine.New(engine.Options{}, engine.Time{})
 	die(err)
 	s, err := Listen(Options{Addr: "127.0.0.1:0", Transport: os.Getenv("NETPOLL_TEST_TRANSPORT")}, e)
 	die(err)
-	fmt.Println("listening on", s.Addr())
+	say("listening on", s.Addr())
 	var eaten []*os.File
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		var left int
@@ -51,7 +52,7 @@ func fewDescriptorsChild() {
 			eaten = nil
 		case in.Text() == "stats":
 			st := s.Stats()
-			fmt.Println("stats", st.Connections, st.AcceptErrors, len(s.Err()))
+			say("stats", st.Connections, st.AcceptErrors, len(s.Err()))
 			continue
 		default:
 			_, err := fmt.Sscanf(in.Text(), "eat %d", &left)
@@ -68,7 +69,7 @@ func fewDescriptorsChild() {
 				eaten = eaten[:len(eaten)-1]
 			}
 		}
-		fmt.Println("done")
+		say("done")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

@@ -37,9 +37,6 @@ func (in *intake) grow(s *Server, n int) {
 	in.buf = fresh
 }
 
-// left is how many bytes are still to come.
-func (in *intake) left(got int) int { return in.want - got }
-
 // add takes in bytes, at most as many as are left.
 func (in *intake) add(s *Server, b []byte) {
 	if in.dropped {

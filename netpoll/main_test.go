@@ -8,7 +8,7 @@ import (
 
 var (
 	slow = flag.Bool("slow", false, "run what waits for minutes even with -short")
-	seed = flag.Uint64("seed", 0, "seed of the random tests; 0 takes a new one, which is printed")
+	seed = flag.Uint64("netpoll.seed", 0, "seed of the random tests; 0 takes a new one, which is printed")
 )
 
 // children are what this binary does when a test has started it as a process of its own. See child.

@@ -86,6 +86,6 @@ func random(t testing.TB) *rand.Rand {
 	if n == 0 {
 		n = rand.Uint64()
 	}
-	t.Logf("-seed=%d", n)
+	t.Logf("-netpoll.seed=%d", n)
 	return rand.New(rand.NewPCG(n, 0))
 }
