@@ -39,7 +39,7 @@ func BenchmarkCycle(b *testing.B) {
 			b.SetParallelism(8)
 			b.RunParallel(func(pb *testing.PB) {
 				p := newPager(b, srv.Addr().String(), <-ids, size)
-				defer p.conn.Close() //nolint:errcheck // the benchmark is over
+				defer p.conn.Close()
 				for pb.Next() {
 					if err := p.page(); err != nil {
 						b.Error(err)

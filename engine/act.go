@@ -26,7 +26,7 @@ func (e *Engine) act(now Time, lane int, s *session, t *Ticket) bool {
 			e.answer(lane, t)
 			break
 		}
-		e.bury(now, lane, s)
+		e.bury(lane, s)
 		e.counts.add(lane, countRemoved)
 		e.answer(lane, t)
 	case Touch:

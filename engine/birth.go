@@ -64,7 +64,7 @@ func (e *Engine) settle(hash uint64, key []byte, s *session) bool {
 }
 
 // bury removes an entered session from the index and the wheel, gives back its memory, and tells its waiters that it is gone (§8.6).
-func (e *Engine) bury(now Time, lane int, s *session) {
+func (e *Engine) bury(lane int, s *session) {
 	hash := e.hashOf(s)
 	h := &e.shards[shardOf(hash)]
 	h.mu.Lock()

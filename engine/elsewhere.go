@@ -72,9 +72,9 @@ func (e *Engine) Arrived(now Time, lane int, f *Fetch, p Parcel) {
 
 // Missing says that a session that was looked for is nowhere. The requests that were queued for it are answered so; a save among them makes
 // a new session.
-func (e *Engine) Missing(now Time, lane int, f *Fetch) {
+func (e *Engine) Missing(lane int, f *Fetch) {
 	f.session.missed = true
-	e.bury(now, lane, f.session)
+	e.bury(lane, f.session)
 	e.leave(lane, f.session)
 }
 
@@ -96,11 +96,11 @@ func (e *Engine) Parcel(now Time, x *Leaving) Parcel {
 type Leaving struct{ session *session }
 
 // Left says that the other node has the session. Those who wait or are queued for it look for it again, elsewhere.
-func (e *Engine) Left(now Time, lane int, x *Leaving) {
+func (e *Engine) Left(lane int, x *Leaving) {
 	s := x.session
 	e.queue.requeueWaiters(s)
 	s.waiters = false
-	e.bury(now, lane, s)
+	e.bury(lane, s)
 	e.counts.add(lane, countLeft)
 	e.leave(lane, s)
 }

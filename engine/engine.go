@@ -93,7 +93,7 @@ func (e *Engine) serve(now Time, lane int, s *session, t *Ticket) bool {
 // gone reports whether an entered session is no longer there, after removing it if its time is up.
 func (e *Engine) gone(now Time, lane int, s *session) bool {
 	if !s.dead && s.expired(now) {
-		e.bury(now, lane, s)
+		e.bury(lane, s)
 		e.counts.add(lane, countExpired)
 	}
 	return s.dead

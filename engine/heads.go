@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 )
@@ -43,9 +44,7 @@ func (h *heads) add(head string) *string {
 		return s
 	}
 	all := make(map[string]*string, len(old)+1)
-	for text, s := range old {
-		all[text] = s
-	}
+	maps.Copy(all, old)
 	all[head] = &head
 	h.known.Store(&all)
 	return &head

@@ -47,7 +47,7 @@ func TestMemoryRefusesOnlyWhatIsTooMuch(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			for range 20000 {
+			for range 200000 {
 				if m.take(2000) {
 					t.Error("more was taken than there is")
 					return
@@ -193,6 +193,28 @@ func TestContent(t *testing.T) {
 	}
 	w.check()
 	w.empty()
+}
+
+// TestSharedContent: what was read without a copy stays as it is, however like it the next save is.
+func TestSharedContent(t *testing.T) {
+	w := newWorld(t, Options{})
+	for _, n := range []int{bodyShared + 1, bodyShared * 2} {
+		w.do(set(k, strings.Repeat("a", n))).want("200")
+		read := w.do(get(k)).got
+		if !read.Shared {
+			t.Errorf("a body of %d bytes is copied", n)
+		}
+		for _, next := range []int{n, n - 1, n/2 + 1} {
+			w.do(set(k, strings.Repeat("b", next))).want("200")
+			if bytes.Count(read.Body, []byte("a")) != n {
+				t.Errorf("a save of %d bytes changes a body of %d that was read before", next, n)
+			}
+		}
+	}
+	w.do(set(k, strings.Repeat("a", bodyShared))).want("200")
+	if w.do(get(k)).got.Shared {
+		t.Errorf("a body of %d bytes is shared", bodyShared)
+	}
 }
 
 // size picks a body's size: most of them small, some above bodyShared.

@@ -122,7 +122,7 @@ func (st *stress) search(lane int) {
 	if ok {
 		st.e.Arrived(st.now(), lane, f, p)
 	} else {
-		st.e.Missing(st.now(), lane, f)
+		st.e.Missing(lane, f)
 	}
 }
 
@@ -470,7 +470,7 @@ func (l *stressLane) move(left int) {
 		l.st.mu.Lock()
 		l.st.shelf[p.Key] = p
 		l.st.mu.Unlock()
-		l.st.e.Left(l.st.now(), l.id, x)
+		l.st.e.Left(l.id, x)
 	}
 }
 

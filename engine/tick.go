@@ -47,7 +47,7 @@ func (e *Engine) sweep(now Time, budget int) {
 			}
 			h.mu.Unlock()
 			for _, s := range expired[:n] {
-				e.bury(now, NoLane, s)
+				e.bury(NoLane, s)
 				e.counts.add(NoLane, countExpired)
 				e.leave(NoLane, s)
 			}

@@ -76,14 +76,14 @@ func (w *world) missing() {
 	f := w.finds[0]
 	w.finds = w.finds[1:]
 	delete(w.away, f.session)
-	w.e.Missing(w.now, 0, f)
+	w.e.Missing(0, f)
 	w.forget()
 }
 
 // leftFor ends a hand-over: the session is elsewhere now.
 func (w *world) leftFor(x *Leaving) {
 	delete(w.away, x.session)
-	w.e.Left(w.now, 0, x)
+	w.e.Left(0, x)
 	w.forget()
 }
 

@@ -33,7 +33,10 @@ func FuzzConn(f *testing.F) {
 			way, how = how[0], how[1:]
 		}
 		s := servers[int(way)%len(servers)]
-		c := &connClient{nc: s.dial(t, 1)}
+		c, err := s.dial(1)
+		if err != nil {
+			t.Fatal(err)
+		}
 		defer c.reset()
 		state := []byte("as it was")
 		want := readStream(in)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -58,12 +59,16 @@ func startConn(tb testing.TB, transport string, eopt engine.Options) *connServer
 	}
 	cs := &connServer{Server: s, engine: e, key: "/honest-" + rand.Text()}
 	tb.Cleanup(func() {
-		cs.honest.close()
+		if cs.honest != nil {
+			cs.honest.close()
+		}
 		if err := cs.stop(); err != nil {
 			tb.Error(err)
 		}
 	})
-	cs.honest = &connClient{nc: cs.dial(tb, 1)}
+	if cs.honest, err = cs.dial(1); err != nil {
+		tb.Fatal(err)
+	}
 	if err := cs.honest.save(cs.key, []byte("as it was")); err != nil {
 		tb.Fatal(err)
 	}
@@ -79,18 +84,17 @@ func (s *connServer) stop() error {
 	return s.Shutdown(ctx)
 }
 
-// dial connects from 127.0.0.n: one address would run out of ports.
-func (s *connServer) dial(tb testing.TB, n byte) *net.TCPConn {
-	tb.Helper()
+// dial connects from 127.0.0.n, where the system has more than one such address: a single one would run out of ports.
+func (s *connServer) dial(n byte) (*connClient, error) {
 	d := net.Dialer{Timeout: connPatience}
-	if n > 1 {
+	if runtime.GOOS == "linux" {
 		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, n)}
 	}
 	nc, err := d.Dial("tcp", s.Addr().String())
 	if err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
-	return nc.(*net.TCPConn)
+	return &connClient{nc: nc.(*net.TCPConn)}, nil
 }
 
 // alone waits until the honest client's is the only connection.

@@ -34,7 +34,7 @@ func fewDescriptorsChild() {
 			os.Exit(1)
 		}
 	}
-	say := func(words ...any) { fmt.Fprintln(os.Stdout, words...) }
+	say := func(words ...any) { _, _ = fmt.Fprintln(os.Stdout, words...) }
 	die(unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: fewDescriptors, Max: fewDescriptors}))
 	e, err := engine.New(engine.Options{}, engine.Time{})
 	die(err)

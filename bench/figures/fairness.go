@@ -60,7 +60,7 @@ func quietAmong(ctx context.Context, n *node, one bool) ([]time.Duration, error)
 		}
 		wg.Go(func() {
 			defer c.close()
-			if _, err := c.put(0); err != nil {
+			if err := c.put(0); err != nil {
 				errs <- err
 				return
 			}
@@ -87,7 +87,7 @@ func quietAmong(ctx context.Context, n *node, one bool) ([]time.Duration, error)
 	var took []time.Duration
 	for end := time.Now().Add(quietFor); time.Now().Before(end); {
 		begun := time.Now()
-		if _, err := q.put(0); err != nil {
+		if err := q.put(0); err != nil {
 			return nil, err
 		}
 		took = append(took, time.Since(begun))

@@ -29,7 +29,7 @@ func lockWait(ctx context.Context, n *node) error {
 		}
 		defer waiters[i].close()
 	}
-	if _, err := holder.put(0); err != nil {
+	if err := holder.put(0); err != nil {
 		return err
 	}
 	var late []time.Duration
@@ -77,7 +77,7 @@ func lockRound(ctx context.Context, holder *client, waiters []*client) ([]time.D
 			return nil, err
 		}
 		released := time.Now()
-		if _, err := owner.put(cookie); err != nil {
+		if err := owner.put(cookie); err != nil {
 			return nil, err
 		}
 		g := <-grants
@@ -92,7 +92,7 @@ func lockRound(ctx context.Context, holder *client, waiters []*client) ([]time.D
 		late = append(late, g.at.Sub(released))
 		owner, cookie = waiters[i], g.cookie
 	}
-	_, err = owner.put(cookie)
+	err = owner.put(cookie)
 	return late, err
 }
 
@@ -108,7 +108,7 @@ func noWait(ctx context.Context, n *node) error {
 		return err
 	}
 	defer other.close()
-	if _, err := holder.put(0); err != nil {
+	if err := holder.put(0); err != nil {
 		return err
 	}
 	if _, err := holder.acquire(); err != nil {

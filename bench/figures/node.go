@@ -23,7 +23,7 @@ func startNode(ctx context.Context, path string, args ...string) (*node, error) 
 		return nil, err
 	}
 	n := &node{child: child, path: path}
-	for _, part := range strings.Fields(rest) {
+	for part := range strings.FieldsSeq(rest) {
 		if addr, ok := strings.CutPrefix(part, "state="); ok {
 			n.addr = addr
 		}

@@ -95,6 +95,7 @@ func (c *Child) AwaitPort(ctx context.Context, addr string) error {
 	}
 }
 
+// PID is the process's id.
 func (c *Child) PID() int { return c.cmd.Process.Pid }
 
 // Stop asks the server to end, and makes it end if it does not. It is harmless on a server that has ended.

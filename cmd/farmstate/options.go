@@ -123,7 +123,7 @@ type switchText struct {
 func (*switchText) IsBool() bool { return true }
 
 // Decode implements kong.MapperValue.
-func (f *switchText) Decode(ctx *kong.DecodeContext) error {
+func (f *switchText) Decode(ctx *kong.DecodeContext) error { //nolint:unparam // the interface wants an error
 	text := "true"
 	if ctx.Scan.Peek().Type == kong.FlagValueToken {
 		text = ctx.Scan.Pop().String()
