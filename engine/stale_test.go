@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 )
@@ -77,6 +78,9 @@ func TestStaleLocks(t *testing.T) {
 			set("a", "x"), acquire("a"), live(5 * time.Minute), found("a #2 300s"),
 			yielding(get("a")), "parked", found("a #2 300s"), // what was known is kept
 			run, time.Second, found("a #2 301s"),
+		}},
+		{"after so long a sleep that its product with the number of shards is none any more", []any{
+			living(0, set("a", ""), "x"), acquire("a"), ticks(math.MaxInt64 / numShards / 2 * 3), toldOf(1),
 		}},
 		{"a lock that arrived", []any{
 			func(w *world) { w.farm() },

@@ -43,7 +43,7 @@ func TestStressExpiry(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rnd := random(t, seed)
 			st := newStress(t, Options{LockWait: 20 * time.Second, LockQueue: 3, StaleLock: time.Minute, MaxMemory: 2000}, seed%2 == 0)
-			st.helpers, st.minutes, st.beat = seed%4 < 2, 1, 2*time.Second
+			st.helpers, st.minutes, st.beat, st.rareness = seed%4 < 2, 1, 2*time.Second, 4
 			st.run(rnd, 4, 300)
 		})
 	}
@@ -57,6 +57,7 @@ type stress struct {
 	helpers  bool          // lanes take turns themselves; otherwise only the one who is told by Ready does
 	minutes  uint32        // the sessions' life
 	beat     time.Duration // passes with each tick
+	rareness int           // one request in so many is a Remove
 	deadline time.Time
 
 	mono   atomic.Int64
@@ -72,7 +73,7 @@ type stress struct {
 
 func newStress(t *testing.T, opt Options, farm bool) *stress {
 	st := &stress{
-		t: t, keys: append(collidingKeys(opt.Seed, 2), k), minutes: 20, beat: 100 * time.Microsecond, deadline: time.Now().Add(time.Minute),
+		t: t, keys: append(collidingKeys(opt.Seed, 2), k), minutes: 20, beat: 100 * time.Microsecond, rareness: 60, deadline: time.Now().Add(time.Minute),
 		poke: make(chan struct{}, 1), shelf: map[string]Parcel{},
 	}
 	opt.Ready = func(int) {
@@ -336,7 +337,7 @@ func (l *stressLane) begin(c *stressClient) {
 	ops := []Op{Get, Get, Acquire, Acquire, Acquire, Acquire, Release, Release, Release, Set, Set, Set, Touch}
 	key := l.st.keys[l.rnd.IntN(len(l.st.keys))]
 	in := asked{op: ops[l.rnd.IntN(len(ops))], has: l.rnd.IntN(10) > 0, cookie: l.cookies[key]}
-	if l.rnd.IntN(60) == 0 {
+	if l.rnd.IntN(l.st.rareness) == 0 {
 		in.op = Remove
 	}
 	if l.rnd.IntN(10) == 0 {

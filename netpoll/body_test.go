@@ -12,6 +12,7 @@ import (
 // TestBodySizes stores and reads bodies of all sizes at which something changes, in ways that segments can arrive, over each other and with a
 // request right behind them.
 func TestBodySizes(t *testing.T) {
+	parallel(t)
 	const maxBody = 10 << 20
 	head := len(putHead("/size", wholeBody))
 	window := DefaultMaxHead + wholeBody

@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen. Nothing takes nearly as long unless it is broken.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // client is a test's end of a connection. It belongs to one goroutine, which may be another than the test's: nothing here ends the test.
 type client struct {

@@ -17,7 +17,7 @@ func conform(t *testing.T, together bool, want func(c conformance.Case) bool) {
 	for _, transport := range transportNames() {
 		run := func() {
 			t.Run(transport, func(t *testing.T) {
-				s, _ := start(t, Options{Transport: transport}, engine.Options{LockWait: 400 * time.Millisecond})
+				s, _ := start(t, Options{Transport: transport, IdleTimeout: DefaultIdleTimeout}, engine.Options{LockWait: 400 * time.Millisecond})
 				conformance.Run(t, s.Addr().String(), cases, conformance.Options{Slow: true})
 			})
 		}
@@ -34,7 +34,7 @@ func tagged(c conformance.Case, tag string) bool { return slices.Contains(c.Tags
 
 // TestConformance holds both transports to docs/protocol.md, byte by byte.
 func TestConformance(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	conform(t, true, func(c conformance.Case) bool { return !tagged(c, "timing") && !tagged(c, "slow") })
 }
 

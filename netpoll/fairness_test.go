@@ -13,7 +13,7 @@ import (
 
 // TestOneSessionDoesNotHogAll: while hundreds of connections have nothing in mind but one session, another one's requests go on being answered.
 func TestOneSessionDoesNotHogAll(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	overLoops(t, func(t *testing.T, opt Options) {
 		s, _ := start(t, opt, engine.Options{LockWait: 50 * time.Millisecond})
 		other := dial(t, s)

@@ -63,7 +63,7 @@ func TestTalkCutAnywhere(t *testing.T) {
 
 // TestTalkInSegments does the same over sockets: byte by byte, cut in two everywhere, and cut at random.
 func TestTalkInSegments(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	transports(t, func(t *testing.T, transport string) {
 		s, e := start(t, Options{Transport: transport, Loops: 1}, engine.Options{})
 		ping := dial(t, s)

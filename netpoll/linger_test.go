@@ -46,7 +46,7 @@ func TestConnectionClose(t *testing.T) {
 
 // TestConnectionCloseLate: the last answer gets the time it needs.
 func TestConnectionCloseLate(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	transports(t, func(t *testing.T, transport string) {
 		t.Parallel()
 		s, _ := start(t, Options{Transport: transport}, engine.Options{})
@@ -97,31 +97,42 @@ func TestLinger(t *testing.T) {
 	})
 }
 
-// TestLingerEnds: it takes 2 s or 1 MiB.
+// TestLingerEnds: after 2 s the server has waited long enough.
 func TestLingerEnds(t *testing.T) {
 	t.Parallel()
 	transports(t, func(t *testing.T, transport string) {
 		t.Parallel()
 		s, _ := start(t, Options{Transport: transport}, engine.Options{})
-		stays := dial(t, s)
+		c := dial(t, s)
 		sent := time.Now()
-		ask(t, stays, []byte("\r\n"), wire.StatusBadRequest)
-		check(t, stays.closed())
-
-		talks := dial(t, s)
-		ask(t, talks, []byte("\r\n"), wire.StatusBadRequest)
-		total, junk := 0, make([]byte, 32<<10)
-		for talks.send(junk) == nil {
-			if total += len(junk); total > 256<<20 {
-				t.Fatal("the server goes on reading")
-			}
-		}
-		if took := time.Since(sent); took > time.Duration(lingerTime)/2 {
-			t.Errorf("closed after %v, want sooner, for %d bytes were sent", took, total)
-		}
-		eventually(t, "the silent one is closed", func() bool { return s.Stats().Closed["malformed"] == 2 })
-		if took := time.Since(sent); took < time.Duration(lingerTime) || took > time.Duration(lingerTime)+3*time.Second {
+		ask(t, c, []byte("\r\n"), wire.StatusBadRequest)
+		check(t, c.closed())
+		eventually(t, "the connection is closed", func() bool { return s.Stats().Closed["malformed"] == 1 })
+		if took := time.Since(sent); took < time.Duration(lingerTime) || took > time.Duration(lingerTime)+10*time.Second {
 			t.Errorf("closed after %v, want %v", took, time.Duration(lingerTime))
 		}
 	})
+}
+
+// TestLingerReadsSoMuch: 1 MiB is enough as well.
+func TestLingerReadsSoMuch(t *testing.T) {
+	s, _ := fakeServer(t, Options{}, engine.Options{})
+	_, f := fakeConn(t, s, newLane(s, 0))
+	f.handle([]byte("\r\n"))
+	if a := oneAnswer(t, f.out); a.Status != wire.StatusBadRequest || !f.finished || f.ended {
+		t.Fatalf("%v, sending ended: %v, closed: %v", a.Status, f.finished, f.ended)
+	}
+	for range lingerBytes >> 10 {
+		if f.ended {
+			t.Fatal("closed too soon")
+		}
+		f.handle(make([]byte, 1<<10))
+	}
+	f.handle([]byte("x"))
+	if !f.ended {
+		t.Error("the server goes on reading")
+	}
+	if n := s.Stats().Closed["malformed"]; n != 1 {
+		t.Errorf("%d counted", n)
+	}
 }

@@ -41,7 +41,7 @@ func TestOnePortOneServer(t *testing.T) {
 
 // TestWindows: on Windows, where gnet's loops block in a write, it is not even linked; and the port is asked for exclusively. The code must compile.
 func TestWindows(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	if testing.Short() {
 		t.Skip("compiles for another system")
 	}

@@ -25,6 +25,17 @@ func transportNames() []string {
 	return []string{TransportStd}
 }
 
+// busy is held by tests that keep the processors busy.
+var busy sync.Mutex
+
+// parallel makes a test run next to those that wait most of the time, but not next to another that keeps the processors busy.
+func parallel(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	busy.Lock()
+	t.Cleanup(busy.Unlock)
+}
+
 // starting serialises the starts and stops of servers: gnet keeps a logger for the whole process and guards it by nothing.
 var starting sync.Mutex
 
@@ -33,6 +44,9 @@ func start(t testing.TB, opt Options, eopt engine.Options) (*Server, *engine.Eng
 	t.Helper()
 	if opt.Addr == "" {
 		opt.Addr = "127.0.0.1:0"
+	}
+	if opt.IdleTimeout == 0 {
+		opt.IdleTimeout = 10 * patience // tests are not always fast
 	}
 	e, err := engine.New(eopt, engine.Time{})
 	if err != nil {

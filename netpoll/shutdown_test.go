@@ -30,7 +30,7 @@ func stopping(t *testing.T, s *Server, grace time.Duration) <-chan error {
 
 // TestShutdown: connections without a request are closed, those with one are closed when it has been answered.
 func TestShutdown(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	transports(t, func(t *testing.T, transport string) {
 		const wait = 300 * time.Millisecond
 		s, e := start(t, Options{Transport: transport}, engine.Options{LockWait: wait})
@@ -91,7 +91,7 @@ func TestShutdown(t *testing.T) {
 
 // TestShutdownInTime: requests that do not come to their end, clients that do not read, and waiters are cut when the time is up.
 func TestShutdownInTime(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	transports(t, func(t *testing.T, transport string) {
 		s, e := start(t, Options{Transport: transport}, engine.Options{LockWait: longWait})
 		large, deaf, slow, w := dial(t, s), dial(t, s), dial(t, s), dial(t, s)
@@ -132,6 +132,7 @@ func TestShutdownInTime(t *testing.T) {
 
 // TestShutdownUnderLoad: in a shutdown amid requests no client gets half an answer, and what was acknowledged is stored.
 func TestShutdownUnderLoad(t *testing.T) {
+	parallel(t)
 	overLoops(t, func(t *testing.T, opt Options) {
 		s, e := start(t, opt, engine.Options{})
 		const clients = 16

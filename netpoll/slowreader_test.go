@@ -51,7 +51,7 @@ func TestSlowReader(t *testing.T) {
 
 // TestSteadyReader: who reads slowly, but reads, gets everything; whether it goes on sending or not.
 func TestSteadyReader(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	transports(t, func(t *testing.T, transport string) {
 		t.Parallel()
 		const size, answers = 1 << 20, 48
@@ -91,7 +91,7 @@ func (c *client) fillUp(n int) error {
 
 // TestLateReader: a single answer may be larger than MaxOutput, and read late.
 func TestLateReader(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	transports(t, func(t *testing.T, transport string) {
 		t.Parallel()
 		s, _ := start(t, Options{Transport: transport, MaxOutput: 64 << 10, slowReader: shortGrace}, engine.Options{})
@@ -131,6 +131,7 @@ func TestMaxOutputTotal(t *testing.T) {
 
 // TestAnswersKeepTheirContent: an answer shows the session as it was when the request was executed, no matter when it is read (§2.13).
 func TestAnswersKeepTheirContent(t *testing.T) {
+	parallel(t)
 	transports(t, func(t *testing.T, transport string) {
 		for _, size := range []int{1000, wholeBody, wholeBody + 1, 3 << 20} {
 			s, _ := start(t, Options{Transport: transport, MaxOutput: 8 << 20}, engine.Options{})

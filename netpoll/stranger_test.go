@@ -14,7 +14,7 @@ import (
 // TestNothingForStrangers: what is answered to a client that has gone must not reach the one that got its descriptor. Many clients ask for much and reset
 // the connection, with answers on their way or waiting for a lock; others, which come and go all the time, check each byte they get.
 func TestNothingForStrangers(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	overLoops(t, func(t *testing.T, opt Options) {
 		s, e := start(t, opt, engine.Options{LockWait: longWait})
 		setup := dial(t, s)

@@ -15,7 +15,7 @@ import (
 )
 
 // longWait is a lock_wait that no test uses up.
-const longWait = 25 * time.Second
+const longWait = engine.MaxLockWait
 
 // overLoops runs a test on each transport, and on gnet with one event loop and with four.
 func overLoops(t *testing.T, f func(t *testing.T, opt Options)) {
@@ -45,7 +45,7 @@ func line(t *testing.T, s *Server, e *engine.Engine, key string, n int, behind [
 // TestWaitInOrder: the lock goes to those who wait in the order in which they came, whatever loops their connections are on; with bodies that travel
 // in each way; and what stands behind the acquire is executed after it.
 func TestWaitInOrder(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	overLoops(t, func(t *testing.T, opt Options) {
 		for _, size := range []int{1, 40 << 10, 1 << 20} {
 			s, e := start(t, opt, engine.Options{LockWait: longWait})
@@ -97,7 +97,7 @@ func TestNoWait(t *testing.T) {
 // TestVanishedWaiter: who has left before the lock comes free gets neither lock nor answer, and the next in line gets it; or nobody, and the
 // session is free. See docs/protocol.md §8.9.
 func TestVanishedWaiter(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	ways := []struct {
 		name string
 		gone func(c *client)
@@ -144,7 +144,7 @@ func TestVanishedWaiter(t *testing.T) {
 // TestVanishAtGrant has many clients that wait, leave at random moments and come again. Who has left in the moment of the grant knows from what it
 // still reads whether the lock is its own; if so, it releases it over another connection. In the end the session must be free at once.
 func TestVanishAtGrant(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	overLoops(t, func(t *testing.T, opt Options) {
 		// Without a queue of its own, and through it: that many requests in one piece have to yield.
 		for _, before := range []int{0, 2 * hotShare} {
@@ -229,7 +229,7 @@ func releaseElsewhere(s *Server, cookie uint32) error {
 // TestVanishedWaiterInOneBatch: the event loop has something else to do while first the waiter leaves and then the lock is released, and comes to
 // see the release first.
 func TestVanishedWaiterInOneBatch(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	transports(t, func(t *testing.T, transport string) {
 		s, e := start(t, Options{Transport: transport, Loops: 1}, engine.Options{LockWait: longWait})
 		holder, busy := dial(t, s), dial(t, s)

@@ -25,7 +25,7 @@ func TestGCPercent(t *testing.T) {
 		marked, held uint64
 		want         int
 	}{
-		{0, 0, 900},                // 4 MiB and 32 MiB of garbage
+		{0, 0, 800},                // 4 MiB and 32 MiB of garbage
 		{100 * mib, 50 * mib, 100}, // as Go's default
 		{gib, gib, 100},
 		{2 * gib, 2 * gib, 50},
