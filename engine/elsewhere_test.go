@@ -22,7 +22,9 @@ func missing(w *world) { w.missing() }
 // leaves takes the session out of service.
 func leaves(w *world) {
 	w.tb.Helper()
-	w.do(leave(k)).want("200")
+	if w.do(leave(k)).want("200"); w.last.t.Leaving == nil {
+		w.tb.Fatal("there is nothing to move")
+	}
 	w.moving = w.last.t.Leaving
 }
 

@@ -31,6 +31,7 @@ func New(opt Options, now Time) (*Engine, error) {
 	opt.setDefaults()
 	e := &Engine{opt: opt, index: newIndex(), apps: appkey.NewTable()}
 	e.memory.max = opt.MaxMemory
+	e.audit.found = map[string]StaleLock{}
 	e.queue.init(&opt)
 	e.audit.begun = now.Mono
 	for i := range e.shards {

@@ -243,3 +243,10 @@ func (e *Engine) Cancel(t *Ticket) bool {
 	t.place, t.session = nowhere, nil
 	return true
 }
+
+// Queued reports whether a parked ticket stands in its session's queue: it will be answered soon, whoever holds the lock.
+func (e *Engine) Queued(t *Ticket) bool {
+	e.queue.mu.Lock()
+	defer e.queue.mu.Unlock()
+	return t.place == queued
+}

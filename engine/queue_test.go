@@ -223,3 +223,27 @@ func TestReady(t *testing.T) {
 		t.Error("something is left after the last turn")
 	}
 }
+
+// TestQueued: who is queued will be answered soon; who waits for a lock, or has been answered, is not queued.
+func TestQueued(t *testing.T) {
+	w := newWorld(t, Options{LockWait: DefaultLockWait}).farm()
+	queued := func(name string, want bool) func(*world) {
+		return func(w *world) {
+			w.tb.Helper()
+			if got := w.e.Queued(&w.named[name].t); got != want {
+				w.tb.Errorf("%s is queued: %v, want %v", name, got, want)
+			}
+		}
+	}
+	w.play(
+		set(k, "a"), "parked", as("A"), queued("A", true),
+		missing, run, queued("A", false),
+		acquire(k), "200 a/20 #2",
+		acquire(k), "parked", as("W"), queued("W", false),
+		yielding(get(k)), "parked", as("B"), queued("B", true),
+		cancels("B"), queued("B", false), run,
+		leaves, left, queued("W", true), // it has to look for the session again
+		run, queued("W", true), // and is still looking
+		missing, run, queued("W", false), is("W", "404"),
+	)
+}

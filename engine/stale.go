@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,7 +24,8 @@ type audit struct {
 	shard int   // next to be looked at
 
 	sync.Mutex
-	found []StaleLock // guarded by the mutex
+	found     map[string]StaleLock // by key; guarded by the mutex
+	refreshed int64                // Time.Mono; guarded by the mutex
 }
 
 // maxStaleLocks bounds the list. Locks beyond it are counted all the same.
@@ -64,12 +66,11 @@ func (e *Engine) auditSession(now Time, s *session) {
 	e.opt.Events.LockLeft(l)
 	e.audit.Lock()
 	defer e.audit.Unlock()
-	e.audit.found = slices.DeleteFunc(e.audit.found, func(old StaleLock) bool { return old.Key == l.Key }) // a session has one lock
-	if len(e.audit.found) >= maxStaleLocks {
+	if len(e.audit.found) >= maxStaleLocks && now.Mono-e.audit.refreshed >= int64(time.Second) { // not for each: it looks at all
 		e.refreshStaleLocked(now)
 	}
-	if len(e.audit.found) < maxStaleLocks {
-		e.audit.found = append(e.audit.found, l)
+	if _, known := e.audit.found[l.Key]; known || len(e.audit.found) < maxStaleLocks {
+		e.audit.found[l.Key] = l // a session has one lock
 	}
 }
 
@@ -78,29 +79,29 @@ func (e *Engine) StaleLocks(now Time) []StaleLock {
 	e.audit.Lock()
 	defer e.audit.Unlock()
 	e.refreshStaleLocked(now)
-	list := slices.Clone(e.audit.found)
-	slices.SortFunc(list, func(a, b StaleLock) int { return cmp.Compare(b.Age, a.Age) })
-	return list
+	return slices.SortedFunc(maps.Values(e.audit.found), func(a, b StaleLock) int { return cmp.Compare(b.Age, a.Age) })
 }
 
 // refreshStaleLocked drops what is held no longer and brings the ages up to date. Requires audit held.
 func (e *Engine) refreshStaleLocked(now Time) {
-	kept := e.audit.found[:0]
-	for _, l := range e.audit.found {
-		key := []byte(l.Key)
+	e.audit.refreshed = now.Mono
+	for text, l := range e.audit.found {
+		key := []byte(text)
 		s := e.index.find(e.Hash(key), key)
 		if s == nil {
+			delete(e.audit.found, text)
 			continue
 		}
-		if s.gate.tryEnter() { // if somebody is in it, keep what we know
-			held := s.lock.held && s.lock.reported && s.lock.cookie == l.Cookie && !s.dead && !s.expired(now)
-			l.Age = time.Duration(now.Mono - s.lock.since)
-			e.leave(NoLane, s)
-			if !held {
-				continue
-			}
+		if !s.gate.tryEnter() { // somebody is in it: keep what we know
+			continue
 		}
-		kept = append(kept, l)
+		held := s.lock.held && s.lock.reported && s.lock.cookie == l.Cookie && !s.dead && !s.expired(now)
+		l.Age = time.Duration(now.Mono - s.lock.since)
+		e.leave(NoLane, s)
+		if held {
+			e.audit.found[text] = l
+		} else {
+			delete(e.audit.found, text)
+		}
 	}
-	e.audit.found = kept
 }

@@ -88,8 +88,8 @@ func TestCloseWithAGrantInTheMailbox(t *testing.T) {
 	_, w := fakeConn(t, s, there)
 	w.handle(acquireReq("/a"))
 	holder.handle(releaseReq("/a", 2))
-	if w.woken != 1 || e.Stats().Locked != 1 {
-		t.Fatalf("woken %d times, %d locks", w.woken, e.Stats().Locked)
+	if n := w.woken.Load(); n != 1 || e.Stats().Locked != 1 {
+		t.Fatalf("woken %d times, %d locks", n, e.Stats().Locked)
 	}
 	w.close()
 	if n := e.Stats().Locked; n != 0 || len(w.out) > 0 {

@@ -72,6 +72,10 @@ const (
 	// flushAt is how many bytes of answers are collected before they are written.
 	flushAt = 64 << 10
 
+	// eventShare is how many bytes that are there already one event may work through; more wait for the next, so that a client which has
+	// sent ahead does not hold up the others of its event loop.
+	eventShare = 256 << 10
+
 	lingerTime  = int64(2e9) // ns, §2.12
 	lingerBytes = 1 << 20
 
@@ -96,9 +100,13 @@ func (c *conn) event() (closing bool) {
 	if !c.collect(now) {
 		return false
 	}
-	for first := true; !c.parked; first = false {
+	for first, done := true, 0; !c.parked; first = false {
 		n := c.link.inbound()
 		if n == 0 || n < c.need || c.paused(now) {
+			break
+		}
+		if done > eventShare {
+			s.later(c) // others are waiting for the lane
 			break
 		}
 		if !first {
@@ -107,6 +115,7 @@ func (c *conn) event() (closing bool) {
 		used := c.receive(now, c.link.peek(min(n, s.window)))
 		if used > 0 {
 			c.link.discard(used)
+			done += used
 		}
 		if !c.flush(now) {
 			return false
@@ -115,8 +124,13 @@ func (c *conn) event() (closing bool) {
 			break
 		}
 	}
-	if c.left = c.link.inbound(); c.left > 0 || c.kept > 0 {
-		c.keep(c.left)
+	c.left = c.link.inbound()
+	held := 0
+	if c.parked || c.stalled {
+		held = c.left
+	}
+	if held > 0 || c.kept > 0 {
+		c.keep(held)
 	}
 	return c.reason != CloseClient && (c.phase != phaseLinger || c.lingered > lingerBytes)
 }
@@ -154,7 +168,9 @@ func (c *conn) receive(now engine.Time, b []byte) (used int) {
 			n = c.rest(now, rest)
 		case phaseLinger:
 			n = len(rest)
-			c.lingered += n
+			if c.shut {
+				c.lingered += n
+			}
 		}
 		if n == 0 {
 			break
@@ -264,7 +280,8 @@ func (c *conn) execute(now engine.Time, body []byte) {
 }
 
 func (c *conn) do(now engine.Time) {
-	c.ticket.Yield = c.lane.hot.request(c.ticket.Hash)
+	// After the end of the stream nothing could be answered later.
+	c.ticket.Yield = c.lane.hot.request(c.ticket.Hash) && !c.link.gone()
 	c.srv.engine.Do(now, c.lane.id, &c.ticket)
 	if !c.parked {
 		c.done(now)
@@ -332,7 +349,7 @@ func (c *conn) sent(now engine.Time) {
 	}
 	c.lane.watch(c) // to know soon that the client has read it: the account is for all
 	if c.phase != phaseLinger && c.srv.output.Load() > c.srv.opt.MaxOutputTotal {
-		c.reason = CloseSlowReader
+		c.lane.cutSlowest(c)
 	}
 }
 

@@ -58,3 +58,31 @@ func TestOneSessionDoesNotHogAll(t *testing.T) {
 		}
 	})
 }
+
+// TestBacklogInTurns: what has piled up behind a request that had to wait is not executed in one go: others need the lane too (§8.10).
+func TestBacklogInTurns(t *testing.T) {
+	s, e := fakeServer(t, Options{}, engine.Options{})
+	_, f := fakeConn(t, s, newLane(s, 0))
+	request := headReq("/none")
+	total := int64(2 << 20 / len(request))
+	f.handle(bytes.Repeat(request, int(total)))
+	turns := int64(1)
+	for done := int64(0); ; turns++ {
+		before := done
+		done = e.Stats().Answers[engine.Touch][engine.NotFound]
+		if got := (done - before) * int64(len(request)); got == 0 || got > 2*eventShare {
+			t.Fatalf("turn %d takes %d bytes", turns, got)
+		}
+		if done == total {
+			break
+		}
+		eventually(t, "the connection is woken", func() bool { return f.woken.Load() == turns })
+		f.event()
+	}
+	if turns < 4 {
+		t.Errorf("%d turns", turns)
+	}
+	if n := bytes.Count(f.out, []byte("404 Not Found")); int64(n) != total {
+		t.Errorf("%d answers, want %d", n, total)
+	}
+}

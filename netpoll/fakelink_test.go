@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"io"
+	"sync/atomic"
 	"testing"
 
 	"github.com/farmstate/farmstate/engine"
@@ -19,7 +20,7 @@ type fakeLink struct {
 	failWrites bool // the next write finds that the client has gone, and ends the connection before it returns, as gnet does
 	left       bool // the client has gone, and nobody has told the connection
 	ended      bool
-	woken      int
+	woken      atomic.Int64
 	finished   bool // closeWrite was called
 }
 
@@ -123,4 +124,4 @@ func (f *fakeLink) close() {
 	f.c.lane.end()
 }
 
-func (f *fakeLink) wake() { f.woken++ }
+func (f *fakeLink) wake() { f.woken.Add(1) }

@@ -76,6 +76,22 @@ func (l *lane) tick(now engine.Time, all bool) {
 	}
 }
 
+// cutSlowest ends the connection of the client that owes the most reading among those of this lane, c included: all clients' answers together have
+// exceeded their bound, and who has most of them is not who happened to be answered last.
+func (l *lane) cutSlowest(c *conn) {
+	worst := c
+	for o := range l.watched {
+		if o.queued > worst.queued && o.phase != phaseLinger {
+			worst = o
+		}
+	}
+	if worst != c {
+		worst.end(CloseSlowReader)
+		return
+	}
+	c.reason = CloseSlowReader
+}
+
 // hotness tells when one session has had more than its share of a batch of events.
 //
 // gnet has no hook between batches, but a level-triggered poll reports a connection once a batch: seeing one again means that a new batch

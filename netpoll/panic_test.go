@@ -4,38 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/netpoll/wire"
 )
-
-// logged collects log lines.
-type logged struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-// count returns how many lines have the text.
-func (l *logged) count(text string) (n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.buf.String()) {
-		if strings.Contains(line, text) {
-			n++
-		}
-	}
-	return n
-}
 
 // TestPanic: a fault in what a request sets off ends that request, wherever it is carried out, and its connection if it is carried out there, and
 // nothing else. The faulty part is what the engine calls when it refuses a save for want of memory, or finds a lock left behind.

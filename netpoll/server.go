@@ -49,11 +49,14 @@ type Server struct {
 	intakes  atomic.Int64 // bytes of bodies on their way in
 	counts
 
-	work  chan struct{} // the engine has work that no event loop will do
+	work  chan struct{} // the engine has work that no event loop will do, or a connection goes on later
 	quit  chan struct{} // closed to end ticker and worker
 	fault chan error
 	tasks sync.WaitGroup
 	once  sync.Once
+
+	mu       sync.Mutex
+	deferred []*conn // guarded by mu: they go on after others have had their turn
 }
 
 // tickEvery is how often waiters' deadlines, expiry and watched connections are looked at. §8.7 allows 100 ms.
@@ -234,6 +237,7 @@ func (s *Server) drain() {
 		}
 		for s.run(engine.NoLane, drainTurns) {
 		}
+		s.wakeDeferred()
 	}
 }
 
@@ -258,6 +262,26 @@ func (s *Server) guard(f func()) {
 func (s *Server) panicked(p any) {
 	s.panics.Add(1)
 	s.opt.Logger.Error("a request has ended in a fault of farmstate; please report this", "event", "fault", "panic", p, "stack", string(debug.Stack()))
+}
+
+// later makes a connection's next event come after those that are waiting now: the worker asks for it, and not the lane itself, which would get to
+// it before it looks for other events. Never blocks.
+func (s *Server) later(c *conn) {
+	s.mu.Lock()
+	s.deferred = append(s.deferred, c)
+	s.mu.Unlock()
+	s.poke()
+}
+
+// wakeDeferred asks for the events of the connections that were put off.
+func (s *Server) wakeDeferred() {
+	s.mu.Lock()
+	list := s.deferred
+	s.deferred = nil
+	s.mu.Unlock()
+	for _, c := range list {
+		c.link.wake()
+	}
 }
 
 // drainTurns is how many turns of the engine's run list are taken for one reading of the clock.

@@ -28,14 +28,17 @@ func stopping(t *testing.T, s *Server, grace time.Duration) <-chan error {
 	return done
 }
 
-// TestShutdown: connections without a request are closed, those with one are closed when it has been answered.
+// TestShutdown: connections without a request are closed, those with one are closed when it has been answered and the answer has been read.
 func TestShutdown(t *testing.T) {
 	parallel(t)
 	transports(t, func(t *testing.T, transport string) {
 		const wait = 300 * time.Millisecond
 		s, e := start(t, Options{Transport: transport}, engine.Options{LockWait: wait})
-		fresh, idle, head, small, large, waiting := dial(t, s), dial(t, s), dial(t, s), dial(t, s), dial(t, s), dial(t, s)
+		fresh, idle, head, small, large, waiting, late := dial(t, s), dial(t, s), dial(t, s), dial(t, s), dial(t, s), dial(t, s), dial(t, s)
 		check(t, put(idle, "/a", []byte("x")))
+		unread := pattern("unread", 30<<20)
+		check(t, put(late, "/unread", unread))
+		check(t, late.send(getReq("/unread")))
 		ask(t, idle, acquireReq("/a"), wire.StatusOK)
 		request := putReq("/small", make([]byte, 1000))
 		body := pattern("large", 1<<20)
@@ -64,8 +67,12 @@ func TestShutdown(t *testing.T) {
 			expect(t, c.client, c.want)
 			check(t, c.closed())
 		}
+		if a := expect(t, late, wire.StatusOK); !bytes.Equal(a.body, unread) {
+			t.Error("an answer that was on its way is another")
+		}
+		check(t, late.closed())
 		check(t, <-done)
-		if st := s.Stats(); st.Connections != 0 || st.Closed["shutdown"] < 6 || st.Truncated != 0 {
+		if st := s.Stats(); st.Connections != 0 || st.Closed["shutdown"] < 7 || st.Truncated != 0 {
 			t.Errorf("%d connections, %v", st.Connections, st.Closed)
 		}
 		check(t, s.Shutdown(t.Context()))

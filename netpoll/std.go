@@ -152,7 +152,8 @@ func (l *stdLink) work(ticked, stopped, eof bool) {
 	case stopped:
 		c.end(CloseShutdown)
 		return
-	case c.event(), eof: // at the end of the stream what is complete has been executed; the rest, or a waiter, is dropped (§2.10)
+	// At the end of the stream what is complete is executed; the rest, or a waiter, is dropped (§2.10).
+	case c.event(), eof && !(c.parked && c.srv.engine.Queued(&c.ticket)):
 		l.close()
 		return
 	case ticked:

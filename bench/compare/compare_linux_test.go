@@ -96,7 +96,7 @@ func TestCompare(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds farmstate and starts every server")
 	}
-	opt := &options{Connections: 3, Body: 1024, Sessions: 20, Rounds: 2, Window: 50 * time.Millisecond, Settle: 5 * time.Millisecond, Loops: 1}
+	opt := &options{Connections: 3, Body: 1024, Sessions: 20, Rounds: 2, Window: 300 * time.Millisecond, Settle: 20 * time.Millisecond, Loops: 1}
 	res, err := compare(t.Context(), opt, func(line string) { t.Log(line) })
 	if err != nil {
 		t.Fatal(err)
