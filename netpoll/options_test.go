@@ -1,7 +1,6 @@
 package netpoll
 
 import (
-	"math"
 	"strings"
 	"testing"
 	"time"

@@ -31,8 +31,8 @@ func gcPercent(marked, held uint64) int {
 	marked = max(marked, gcBase)
 	live := max(marked, held)
 	goal := live + min(max(live, gcLeast), gcHeadroom)
-	percent := int(100 * (float64(goal) - float64(marked)) / float64(marked))
-	return min(max(percent, gcMinPercent), gcMaxPercent)
+	percent := 100 * (float64(goal) - float64(marked)) / float64(marked)
+	return int(min(max(percent, gcMinPercent), gcMaxPercent))
 }
 
 // gcKeeper adjusts the collector as the heap grows and shrinks.
