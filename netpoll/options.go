@@ -54,7 +54,7 @@ type Options struct {
 	// MaxOutput is how many bytes of answers may be queued for a client that does not read. While there are more, no further request of that
 	// connection is executed, and if the client takes nothing at all for slowReaderGrace it is cut off. One answer may exceed it.
 	MaxOutput int
-	// MaxOutputTotal is the same for all clients together; the one that exceeds it is cut off.
+	// MaxOutputTotal is the same for all clients together; when it is exceeded, the one of the event loop that has most is cut off.
 	MaxOutputTotal int64
 	// IdleTimeout is the silence after which a connection is closed. See docs/protocol.md §2.8.
 	IdleTimeout time.Duration

@@ -100,7 +100,7 @@ var Table = []Option{
 	},
 	{
 		Name: "max_output_total", Group: groupLimits, Unit: "bytes", Meta: "SIZE", Default: "1GiB",
-		Help:  "Answers that may wait for all clients together; the client whose answer goes beyond it is cut off",
+		Help:  "Answers that may wait for all clients together; the client that has most of them is cut off",
 		value: size(1<<20, 1<<40, func(c *Config) *int64 { return &c.MaxOutputTotal }),
 	},
 	{
