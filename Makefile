@@ -48,7 +48,7 @@ lint: $(GOLANGCI) $(STATICCHECK) $(GOVULNCHECK) ## golangci-lint, staticcheck fo
 
 .PHONY: test
 test: ## All tests
-	$(GO) test -shuffle=on -timeout 15m $(PKG)
+	$(GO) test -shuffle=on -timeout 15m $(TESTFLAGS) $(PKG)
 
 .PHONY: bench-gate
 bench-gate: ## Fail if a hot path allocates, or takes longer than its budget in bench/budgets.json

@@ -53,7 +53,7 @@ func TestOneSessionDoesNotHogAll(t *testing.T) {
 		over.Store(true)
 		hammering.Wait()
 		t.Logf("the slowest answer took %v", slowest)
-		if slowest > 5*time.Second {
+		if slowest > slack() {
 			t.Error("too slow")
 		}
 	})

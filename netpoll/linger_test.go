@@ -108,7 +108,7 @@ func TestLingerEnds(t *testing.T) {
 		ask(t, c, []byte("\r\n"), wire.StatusBadRequest)
 		check(t, c.closed())
 		eventually(t, "the connection is closed", func() bool { return s.Stats().Closed["malformed"] == 1 })
-		if took := time.Since(sent); took < time.Duration(lingerTime) || took > time.Duration(lingerTime)+10*time.Second {
+		if took := time.Since(sent); took < time.Duration(lingerTime) || took > time.Duration(lingerTime)+slack() {
 			t.Errorf("closed after %v, want %v", took, time.Duration(lingerTime))
 		}
 	})

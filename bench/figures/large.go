@@ -114,7 +114,7 @@ func fiveMillion(ctx context.Context, n *node) error {
 	if err != nil {
 		return err
 	}
-	half, err := load(ctx, n, bench.LoadConfig{Sessions: 5 * million, Rate: rate / 2, Duration: 3 * time.Minute, WarmUp: 2 * time.Second, Timeout: 600})
+	half, err := load(ctx, n, bench.LoadConfig{Sessions: 5 * million, Rate: rate / 2, Duration: time.Minute, WarmUp: 2 * time.Second, Timeout: 600})
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,7 @@
 // measured on a child process that serves real sockets on loopback.
 //
 //	go run ./bench/figures            all but the large ones
-//	go run ./bench/figures -large     with five million sessions; takes 12 GB of memory and a few minutes
+//	go run ./bench/figures -large     with five million sessions; takes 8 GB of memory and a few minutes
 //	go run ./bench/figures -only lockwait,fairness
 //
 // It ends with status 1 if a figure is out of its bounds.

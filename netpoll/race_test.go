@@ -1,0 +1,6 @@
+//go:build race
+
+package netpoll
+
+// raceEnabled makes tests that measure time more patient.
+const raceEnabled = true
