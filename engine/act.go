@@ -32,8 +32,7 @@ func (e *Engine) act(now Time, lane int, s *session, t *Ticket) bool {
 	case Touch:
 		e.answer(lane, t)
 	case Leave:
-		t.Leaving = &Leaving{s}
-		return !e.answer(lane, t) // a peer that has gone cannot take it
+		return e.depart(now, lane, s, t)
 	}
 	return true
 }
@@ -151,7 +150,7 @@ func (e *Engine) store(lane int, s *session, t *Ticket) bool {
 		}
 		s.body = makeBlob(fresh)
 	}
-	s.version++
+	raise(&s.version)
 	return true
 }
 
@@ -165,11 +164,7 @@ func fits(capacity, n int) bool {
 func (e *Engine) setMinutes(now Time, s *session, minutes uint32) {
 	s.minutes = minutes
 	s.slide(now)
-	h := e.shardOf(s)
-	h.mu.Lock()
-	h.wheel.remove(s)
-	h.wheel.add(s)
-	h.mu.Unlock()
+	e.enrol(s)
 }
 
 // drop gives back the body of a ticket that is not stored.

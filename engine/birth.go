@@ -1,66 +1,112 @@
 package engine
 
-import "github.com/farmstate/farmstate/engine/appkey"
+import (
+	"bytes"
+
+	"github.com/farmstate/farmstate/engine/appkey"
+)
 
 // absent carries out a ticket whose session was not found. It returns false if the session has appeared meanwhile, in which case
 // nothing has been done.
 func (e *Engine) absent(now Time, lane int, t *Ticket) bool {
 	t.Out = Outcome{}
-	if t.revoke {
-		return true // a session that has moved on took the lock with it
-	}
-	if e.opt.Elsewhere != nil && !t.final && t.Op != Leave { // who wants to take a session away does not mean one that is elsewhere
+	switch {
+	case t.Op == Leave: // who wants to take a session away does not mean one that is elsewhere
+		if !e.nothing(t.Hash, t.Key) {
+			return false
+		}
+	case e.mayBeElsewhere(t.Hash, t.Key):
+		// Also to take a lock back: a session that has moved on took the lock with it.
 		return e.fetch(now, lane, t)
-	}
-	if t.Op == Set {
+	case t.revoke:
+		return true
+	case t.Op == Set:
 		return e.create(now, lane, t)
 	}
-	t.Out.Status = NotFound
-	e.diagnose(now, lane, t)
-	e.answer(lane, t)
+	e.notFound(now, lane, t)
 	return true
 }
 
-// create makes a new session of a Set. It returns false if there is one already. See docs/protocol.md §7.1.
+// notFound tells that there is no such session.
+func (e *Engine) notFound(now Time, lane int, t *Ticket) {
+	t.Out.Status = NotFound
+	e.diagnose(now, lane, t)
+	e.answer(lane, t)
+}
+
+// create makes a new session of a Set. It returns false if there is one already, or if another node must be asked first. See
+// docs/protocol.md §7.1.
 func (e *Engine) create(now Time, lane int, t *Ticket) bool {
 	s := e.newSession(t.Key)
-	s.minutes, s.uninit, s.version = t.Minutes, t.InsertOnly, 1
-	body := t.Body
-	if !t.Owned {
-		body = append([]byte(nil), t.Body...)
-	}
-	s.body = makeBlob(body)
-	s.slide(now)
-	cost := s.cost()
-	if t.Owned {
-		cost -= int64(cap(body)) // accounted for by Reserve
-	}
+	cost := s.cost() + s.begin(now, t)
 	if !e.memory.takeNew(cost) {
 		e.refuse(t)
 		e.answer(lane, t)
 		return true
 	}
-	if !e.settle(t.Hash, t.Key, s) {
+	if !e.settle(t.Hash, t.Key, s, true) {
 		e.memory.take(-cost)
 		return false
 	}
-	e.counts.add(lane, countCreated)
-	e.apps.Note(appkey.Prefix(t.Key))
-	e.answer(lane, t)
+	e.born(lane, t)
 	return true
 }
 
-// settle puts a session into the index and the wheel, unless there is one with its key. The caller has accounted for it.
-func (e *Engine) settle(hash uint64, key []byte, s *session) bool {
+// begin makes a record the new session of a Set. It returns what its body takes of the memory account.
+func (s *session) begin(now Time, t *Ticket) (cost int64) {
+	body := t.Body
+	if !t.Owned { // otherwise it is accounted for by Reserve
+		body = append([]byte(nil), t.Body...)
+		cost = int64(cap(body))
+	}
+	s.life, s.body = alive, makeBlob(body)
+	s.minutes, s.uninit, s.version = t.Minutes, t.InsertOnly, 1
+	s.literal = bytes.Equal(t.Target, t.Key)
+	s.slide(now)
+	return cost
+}
+
+// born counts a session that a Set has made, and answers the Set.
+func (e *Engine) born(lane int, t *Ticket) {
+	e.counts.add(lane, countCreated)
+	e.apps.Note(appkey.Prefix(t.Key))
+	e.answer(lane, t)
+}
+
+// settle puts a session into the index and the wheel, unless there is one with its key. A created one, which did not exist before, is put there only if it is
+// known at that moment that no other node has it. The caller has accounted for it.
+//
+// Invariant: no peer is told "not here" (a Leave that is answered NotFound) while a session is created here without asking. Elsewhere.Nowhere turns
+// false before the Leave is handed in and is still false when it is answered, and Nowhere is asked in the same step, under the shard's mutex, as the session is inserted; under the
+// same mutex a Leave makes sure that there is nothing (see nothing). So if the creation is first, the Leave finds the session; if the Leave is
+// first, the creation finds that it may not. Void placeholders keep it in another way: see actVoid.
+func (e *Engine) settle(hash uint64, key []byte, s *session, created bool) bool {
 	h := &e.shards[shardOf(hash)]
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e.index.find(hash, key) != nil {
+	if e.index.find(hash, key) != nil || created && e.mayBeElsewhere(hash, key) {
 		return false
 	}
 	h.wheel.add(s)
 	e.index.insert(hash, s) // Must be last: from here on others enter the session.
 	return true
+}
+
+// nothing makes sure that there is no session with this key, and that none is being created.
+func (e *Engine) nothing(hash uint64, key []byte) bool {
+	h := &e.shards[shardOf(hash)]
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return e.index.find(hash, key) == nil
+}
+
+// enrol puts an entered session into the slot of the wheel for its present expiry.
+func (e *Engine) enrol(s *session) {
+	h := e.shardOf(s)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.wheel.remove(s)
+	h.wheel.add(s)
 }
 
 // bury removes an entered session from the index and the wheel, gives back its memory, and tells its waiters that it is gone (§8.6).
@@ -72,7 +118,7 @@ func (e *Engine) bury(lane int, s *session) {
 	e.index.remove(hash, s)
 	h.mu.Unlock()
 	e.memory.take(-s.cost())
-	s.dead, s.body = true, blob{}
+	s.life, s.body = dead, blob{}
 	if s.lock.held {
 		s.lock.release()
 		e.counts.add(lane, countUnlocked)

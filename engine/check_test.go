@@ -25,6 +25,7 @@ func (w *world) check() {
 			checkDead(w.tb, s)
 		} else {
 			w.checkWheel(s)
+			w.checkPlaceholder(s)
 		}
 		if s.box != nil {
 			waiting += s.box.waiters.n
@@ -37,6 +38,7 @@ func (w *world) check() {
 		}
 	}
 	checkLine(w.tb, &w.e.queue, waiting, queued)
+	w.checkTrips()
 	if waiting+queued-own != len(w.calls) {
 		w.tb.Errorf("%d wait, %d are queued, but %d have no answer", waiting, queued-own, len(w.calls))
 	}
@@ -44,6 +46,36 @@ func (w *world) check() {
 		w.tb.Error("the run list is not empty, and nobody has been told")
 	}
 	w.checkGauges(live, waiting, queued)
+}
+
+// checkTrips verifies that the queue lists the sessions that are away, and no other.
+func (w *world) checkTrips() {
+	q, n := &w.e.queue, 0
+	var prev *trip
+	for x := q.tripHead; x != nil; prev, x = x, x.next {
+		n++
+		s := x.session
+		if !w.away[s] || s.box == nil || s.box.trip != x || x.prev != prev || x.over.Load() || x.inward != (s.life == sought) {
+			w.tb.Fatalf("%q is on a trip that is not its own", s.key())
+		}
+	}
+	if prev != q.tripTail || n != q.trips || n != len(w.away) {
+		w.tb.Errorf("%d trips are listed, %d counted, and %d sessions away", n, q.trips, len(w.away))
+	}
+}
+
+// checkPlaceholder verifies that everybody can see that there is no session in this record.
+func (w *world) checkPlaceholder(s *session) {
+	hollow := s.life == sought || s.life == void
+	if marked := s.box != nil && s.box.hollow; marked != hollow {
+		w.tb.Errorf("%q: life %d, hollow %v", s.key(), s.life, marked)
+	}
+	if hollow && (s.slot != noSlot || s.lock.held || s.body != (blob{}) || s.minutes != 0) {
+		w.tb.Errorf("%q holds something: %+v", s.key(), s)
+	}
+	if s.life == void && s.gate.bits.Load() == 0 {
+		w.tb.Errorf("%q is void, and nobody is queued", s.key())
+	}
 }
 
 // live returns the sessions that the index finds under the keys used so far.
@@ -77,7 +109,7 @@ func checkRunList(tb testing.TB, q *queue, all map[*session]bool) map[*session]b
 		tb.Error("the run list's tail is not its last session")
 	}
 	for _, box := range q.spare {
-		if box.tickets != (list{}) || box.waiters != (list{}) || box.nextRun != nil {
+		if *box != (mailbox{}) {
 			tb.Error("a spare mailbox is in use")
 		}
 	}
@@ -99,7 +131,7 @@ func checkGate(tb testing.TB, s *session, onRunList, away bool) {
 	if s.box != nil && s.box.tickets.n > 0 && bits&gateQueued == 0 {
 		tb.Errorf("%q: tickets are queued, but the gate does not say so", s.key())
 	}
-	if s.box != nil && s.box.tickets.n == 0 && s.box.waiters.n == 0 && bits&gateQueued == 0 {
+	if s.box != nil && s.box.tickets.n == 0 && s.box.waiters.n == 0 && bits&gateQueued == 0 && s.box.trip == nil {
 		tb.Errorf("%q keeps an empty mailbox", s.key())
 	}
 }
@@ -110,33 +142,39 @@ func checkMailbox(tb testing.TB, s *session) {
 		return
 	}
 	for name, l := range map[place]list{queued: s.box.tickets, waiting: s.box.waiters} {
-		n := 0
+		n, leaves := 0, 0
 		var prev *Ticket
 		for t := l.head; t != nil; prev, t = t, t.next {
 			n++
+			if t.Op == Leave {
+				leaves++
+			}
 			if t.prev != prev || t.place != name || t.session != s || n > l.n {
 				tb.Fatalf("%q: ticket %d of list %d does not belong there", s.key(), n, name)
 			}
+		}
+		if name == queued && leaves != s.box.leaves {
+			tb.Fatalf("%q: %d peers are queued, %d counted", s.key(), leaves, s.box.leaves)
 		}
 		if prev != l.tail || n != l.n {
 			tb.Fatalf("%q: list %d holds %d tickets and says %d", s.key(), name, n, l.n)
 		}
 	}
-	if s.box.waiters.n > 0 && (!s.waiters || !s.lock.held || s.dead) {
-		tb.Errorf("%q: somebody waits; flag %v, locked %v, dead %v", s.key(), s.waiters, s.lock.held, s.dead)
+	if s.box.waiters.n > 0 && (!s.waiters || !s.lock.held || s.life != alive) {
+		tb.Errorf("%q: somebody waits; flag %v, locked %v, life %d", s.key(), s.waiters, s.lock.held, s.life)
 	}
 }
 
 // checkDead verifies that a session that the index does not find any more has left nothing behind.
 func checkDead(tb testing.TB, s *session) {
-	if !s.dead || s.lock.held || s.slot != noSlot || s.body != (blob{}) {
-		tb.Errorf("%q is gone: dead %v, locked %v, slot %d, body of %d bytes", s.key(), s.dead, s.lock.held, s.slot, s.body.len())
+	if s.life != dead || s.lock.held || s.slot != noSlot || s.body != (blob{}) {
+		tb.Errorf("%q is gone: life %d, locked %v, slot %d, body of %d bytes", s.key(), s.life, s.lock.held, s.slot, s.body.len())
 	}
 }
 
 // checkWheel verifies that a living session stands in one slot of its wheel, and that this slot comes due soon enough after its expiry.
 func (w *world) checkWheel(s *session) {
-	if s.dead {
+	if s.life == dead {
 		w.tb.Errorf("%q is dead and still found", s.key())
 	}
 	if s.minutes == 0 {
@@ -190,13 +228,9 @@ func checkLine(tb testing.TB, q *queue, waitingHere, queuedHere int) {
 // checkGauges verifies that Stats and the memory account tell the truth.
 func (w *world) checkGauges(live map[*session]bool, waiting, queued int) {
 	want := Stats{Bytes: w.reserved, MaxMemory: w.e.opt.MaxMemory, Waiting: int64(waiting), Queued: int64(queued)}
-	fetched := map[*session]bool{}
-	for _, f := range w.finds {
-		fetched[f.session] = true
-	}
 	for s := range live {
 		want.Bytes += s.cost()
-		if !fetched[s] {
+		if s.life == alive {
 			want.Sessions++
 		}
 		if s.lock.held {

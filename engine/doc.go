@@ -10,7 +10,7 @@
 //     compare-and-swap, act, answer, leave; no lock, no allocation);
 //   - it is parked in the session's own queue, because somebody is in the session, the session is on its way from or to another
 //     node, or an acquire waits for the lock; Caller.Park is called first, Caller.Answer later, from some other call into the
-//     engine (Run, Tick, Do, Revoke, Arrived, Missing, Left, Stayed), on that caller's goroutine;
+//     engine (Run, Tick, Do, Revoke, Undecided), on that caller's goroutine;
 //   - it is cancelled by Cancel and never answered.
 //
 // # Entering a session
@@ -22,12 +22,12 @@
 //
 // # States
 //
-// A session is unlocked, locked, away (being fetched from, or leaving to, another node: its gate is held meanwhile) or absent.
-// Each event has one method, and an event that fails changes nothing but the sliding timer. docs/lock.md has the table.
+// A session is unlocked, locked, away (being fetched from, or leaving to, another node: its gate is held meanwhile; see trip) or absent. One that has been
+// looked for and is nowhere has a void placeholder until those who were queued for it have been served. Each event has one method, and an event that fails changes nothing but the sliding timer. docs/lock.md has the table.
 //
 // # Lock order
 //
-//	shard.mu, then queue.mu. A gate is only ever tried, never waited for, so it has no place in the order.
+//	shard.mu, then queue.mu. Elsewhere.Nowhere is called with shard.mu held, so what it locks comes after it. A gate is only ever tried, never waited for, so it has no place in the order.
 //
-// Caller.Answer runs with the gate held and no mutex held.
+// Caller.Answer runs with no mutex held, and with the gate held if the answer has a body.
 package engine

@@ -43,6 +43,9 @@ func New(opt Options, now Time) (*Engine, error) {
 // SetReady installs Options.Ready. Must come before the first ticket.
 func (e *Engine) SetReady(f func(lane int)) { e.opt.Ready, e.queue.ready = f, f }
 
+// SetElsewhere installs Options.Elsewhere. Must come before the first ticket.
+func (e *Engine) SetElsewhere(x Elsewhere) { e.opt.Elsewhere = x }
+
 // Hash returns the hash under which a key is found. It depends on Options.Seed alone.
 func (e *Engine) Hash(key []byte) uint64 {
 	var d xxhash.Digest
@@ -54,7 +57,7 @@ func (e *Engine) Hash(key []byte) uint64 {
 // Do carries out a ticket, or parks it. now must not be before the time of an earlier call with the same session by more than the calls
 // overlap. Never blocks. 0 allocations for a session that exists, unless its content has to grow.
 func (e *Engine) Do(now Time, lane int, t *Ticket) {
-	t.final, t.late = false, false
+	t.late, t.since = false, now.Mono
 	e.do(now, lane, t)
 }
 
@@ -93,11 +96,11 @@ func (e *Engine) serve(now Time, lane int, s *session, t *Ticket) bool {
 
 // gone reports whether an entered session is no longer there, after removing it if its time is up.
 func (e *Engine) gone(now Time, lane int, s *session) bool {
-	if !s.dead && s.expired(now) {
+	if s.life == alive && s.expired(now) {
 		e.bury(lane, s)
 		e.counts.add(lane, countExpired)
 	}
-	return s.dead
+	return s.life == dead
 }
 
 // leave lets the next one into an entered session.

@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Cookies count up from firstCookie within the life of a session; a new session's first lock is 2. See docs/protocol.md §7.8.
 const (
@@ -18,6 +21,10 @@ type lock struct {
 	held   bool
 
 	reported bool // has been counted as left behind; see audit
+
+	// skip is how many cookies above cookie have been given out by another copy of the session, which has given way to this one: they are not given out again
+	// when this lock has ended. 0 unless held.
+	skip uint16
 }
 
 // acquire takes a free lock and returns its cookie.
@@ -34,7 +41,20 @@ func (l *lock) acquire(now Time) uint32 {
 }
 
 // release gives the lock back. The cookie stays used.
-func (l *lock) release() { l.held = false }
+func (l *lock) release() {
+	l.cookie = min(l.cookie+uint32(l.skip), maxCookie)
+	l.held, l.skip = false, 0
+}
+
+// adopt makes the lock that of a parcel, held or not, by its own cookie; the next cookie is above all that have been given out on either side.
+func (l *lock) adopt(now Time, p *Parcel) {
+	last := max(l.cookie+uint32(l.skip), p.Cookie+uint32(p.Skip))
+	*l = lock{cookie: last}
+	if p.Locked {
+		l.cookie, l.skip = p.Cookie, uint16(min(last-p.Cookie, math.MaxUint16))
+		l.held, l.since, l.date = true, now.Mono-p.LockAge, now.Date-p.LockAge/100
+	}
+}
 
 // admits reports whether a request with this cookie, or none, may change the session.
 func (l *lock) admits(has bool, cookie uint32) bool {

@@ -15,7 +15,12 @@ const growthShare = 32
 func (m *memory) take(n int64) bool { return m.takeUpTo(n, m.max) }
 
 // takeNew is take for a session that is not yet there.
-func (m *memory) takeNew(n int64) bool { return m.takeUpTo(n, m.max-m.max/growthShare) }
+func (m *memory) takeNew(n int64) bool { return m.takeUpTo(n, m.maxNew()) }
+
+func (m *memory) maxNew() int64 { return m.max - m.max/growthShare }
+
+// hasRoomNew reports whether takeNew would succeed now.
+func (m *memory) hasRoomNew(n int64) bool { return m.max == 0 || m.used.Load()+n <= m.maxNew() }
 
 func (m *memory) takeUpTo(n, limit int64) bool {
 	if n <= 0 || m.max == 0 {

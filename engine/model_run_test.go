@@ -44,6 +44,10 @@ func newDuel(t *testing.T, seed uint64) *duel {
 		LockQueue:    1 + rnd.IntN(4),
 		SessionQueue: 1 + rnd.IntN(6),
 	}
+	if rnd.IntN(2) > 0 {
+		opt.FarmWait = time.Duration(10+rnd.IntN(3000)) * time.Millisecond
+		opt.TransferQueue = 1 + rnd.IntN(4)
+	}
 	if rnd.IntN(4) > 0 {
 		opt.LockWait = time.Duration(1+rnd.IntN(1500)) * time.Millisecond
 	}
@@ -111,6 +115,7 @@ func (d *duel) step() {
 		d.note("tick")
 		d.tick(0)
 		d.m.deadlines()
+		d.m.trim()
 		d.swept()
 	case n < 92:
 		if c := d.pending(); c != nil {
@@ -125,14 +130,53 @@ func (d *duel) step() {
 			c.gone = true
 		}
 	case n < 95:
+		d.strangers()
+	case n < 96:
 		key := d.key()
 		cookie := d.cookie(key)
 		d.note("revoke %d of %q", cookie, key)
+		d.keys[key] = true
 		d.e.Revoke(d.now, 0, []byte(key), cookie)
 		d.forget()
-		d.m.do(&call{t: Ticket{Op: Release, Key: []byte(key), Cookie: cookie}, revoke: true})
+		d.m.do(&call{t: Ticket{Op: Release, Key: []byte(key), Cookie: cookie}, revoke: true, since: d.now.Mono})
 	default:
 		d.settle()
+	}
+}
+
+// strangers is what other nodes do without being asked.
+func (d *duel) strangers() {
+	if d.e.opt.Elsewhere == nil {
+		return
+	}
+	key := d.key()
+	switch d.rnd.IntN(3) {
+	case 0:
+		d.nowhere[key] = !d.nowhere[key]
+		d.note("%q is known to be nowhere: %v", key, d.nowhere[key])
+		return
+	case 1:
+		if got, want := d.e.Look(d.now, []byte(key)), d.m.sight(key); got != want {
+			d.tb.Errorf("%q is seen %+v, want %+v", key, got, want)
+		}
+		return
+	}
+	p := Parcel{
+		Key: key, Body: []byte(fmt.Sprint("placed ", d.rnd.IntN(100))), Minutes: uint32(d.rnd.IntN(3)), Left: d.rnd.Int64N(2 * minute),
+		Gen: uint32(d.rnd.IntN(4)), Version: uint32(d.rnd.IntN(10)), Cookie: uint32(1 + d.rnd.IntN(10)),
+		Reserved: d.rnd.IntN(2) == 0, Uninitialized: d.rnd.IntN(4) == 0,
+	}
+	if d.rnd.IntN(2) == 0 {
+		p.Locked, p.LockAge, p.Uninitialized, p.Cookie = true, d.rnd.Int64N(minute), false, p.Cookie+1
+	}
+	want := d.m.place(&p)
+	got := d.place(p)
+	d.note("%+v is placed: %s", p, got)
+	if got != want {
+		d.tb.Errorf("%q is placed: %s, want %s", key, got, want)
+	}
+	if p.Locked {
+		d.cookies[key] = append(d.cookies[key], p.Cookie)
 	}
 }
 
@@ -170,7 +214,8 @@ func (d *duel) request() {
 			t.Body, t.Owned = owned, true
 		}
 	}
-	asked := call{t: t, yield: t.Yield}
+	t.Urgent = t.Op == Leave && d.rnd.IntN(2) == 0
+	asked := call{t: t, yield: t.Yield, since: d.now.Mono}
 	asked.t.Key, asked.t.Body = bytes.Clone(t.Key), bytes.Clone(t.Body)
 	refusals := len(d.refusals)
 	c := d.do(t)
@@ -241,6 +286,24 @@ func (d *duel) settle() {
 	}
 	key := d.finds[0].Key
 	p, ok := d.shelf[key]
+	if d.finds[0].Done() {
+		d.note("the search for %q was over", key)
+		switch d.rnd.IntN(3) {
+		case 0:
+			d.arrive(Parcel{Key: key, Body: []byte("late"), Gen: 1 << 30})
+		case 1:
+			d.missing()
+		default:
+			d.undecided()
+		}
+		return
+	}
+	if d.rnd.IntN(5) == 0 {
+		d.note("nobody knows where %q is", key)
+		d.undecided()
+		d.m.undecided(key)
+		return
+	}
 	if !ok {
 		d.note("%q is missing", key)
 		d.missing()
@@ -335,11 +398,11 @@ func (d *duel) compareItems() {
 			d.tb.Errorf("%.20q lives", s.key())
 			continue
 		}
-		if it.fetched {
+		if it.fetched || it.void {
 			continue
 		}
-		got := fmt.Sprint(s.minutes, s.uninit, s.lock.held, s.lock.cookie, s.minutes > 0 && s.expires != it.expires, string(s.body.bytes()))
-		want := fmt.Sprint(it.minutes, it.uninit, it.locked, it.cookie, false, it.content)
+		got := fmt.Sprint(s.gen, s.version, s.minutes, s.uninit, s.lock.held, s.lock.cookie, s.lock.skip, s.minutes > 0 && s.expires != it.expires, string(s.body.bytes()))
+		want := fmt.Sprint(it.gen, it.version, it.minutes, it.uninit, it.locked, it.cookie, it.skip, false, it.content)
 		if got != want {
 			d.tb.Errorf("%.20q is %.60s, want %.60s", s.key(), got, want)
 		}

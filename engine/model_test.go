@@ -14,6 +14,9 @@ type model struct {
 	lockQueue    int
 	sessionQueue int
 	farm         bool // a miss is a question to others
+	farmWait     int64
+	transfers    int
+	nowhere      func(key string) bool // no question is needed
 
 	answers   map[*client]string // given since they were last looked at
 	refused   func(*client) bool // whether the engine had no memory for this save
@@ -37,8 +40,12 @@ type item struct {
 	busy    int64 // when a tick last found it so, or away
 	away    bool  // being fetched, or leaving
 	fetched bool  // being fetched
+	void    bool  // fetched, and nowhere: no session
 	dead    bool
-	missed  bool // dead, and there is none elsewhere
+
+	gen, version uint32
+	skip         uint32
+	began        int64 // when the hand-over did
 }
 
 // call is one request.
@@ -47,8 +54,8 @@ type call struct {
 	t        Ticket
 	yield    bool
 	late     bool
-	final    bool
 	revoke   bool
+	since    int64
 	deadline int64
 }
 
@@ -57,6 +64,7 @@ func newModel(w *world) *model {
 	return &model{
 		now: w.now, items: map[string]*item{}, answers: map[*client]string{},
 		lockWait: int64(opt.LockWait), lockQueue: opt.LockQueue, sessionQueue: opt.SessionQueue, farm: opt.Elsewhere != nil,
+		farmWait: int64(opt.FarmWait), transfers: opt.TransferQueue, nowhere: func(key string) bool { return w.nowhere[key] },
 	}
 }
 
@@ -96,12 +104,35 @@ func (m *model) enqueue(it *item, c *call) {
 	if c.t.Op == Release || c.t.Op == Remove || c.t.Op == Touch || c.late {
 		limit *= 2
 	}
-	if len(it.queue) >= limit && !c.revoke {
-		m.answer(c, "cut at %d", m.now.Date)
+	leaves := 0
+	for _, c := range it.queue {
+		if c.t.Op == Leave {
+			leaves++
+		}
+	}
+	switch {
+	case c.revoke:
+	case c.t.Op == Leave && it.fetched:
+		m.answer(c, "sought")
+		return
+	case c.t.Op == Leave && leaves >= 64:
+		m.cut(c)
+		return
+	case c.t.Op != Leave && len(it.queue)-leaves >= limit:
+		m.cut(c)
 		return
 	}
 	it.queue = append(it.queue, c)
 	m.list(it)
+}
+
+// cut sends a request away.
+func (m *model) cut(c *call) {
+	if c.t.Op == Leave {
+		m.answer(c, "423 #0 0s since %d", m.now.Date)
+	} else {
+		m.answer(c, "cut at %d", m.now.Date)
+	}
 }
 
 // list gives an item a turn, if it needs one and can have it.
@@ -120,6 +151,7 @@ func (m *model) turn() bool {
 	it := m.run[0]
 	m.run, it.listed = m.run[1:], false
 	if len(it.queue) == 0 {
+		m.endVoid(it)
 		return true // they have all been cancelled
 	}
 	c := it.queue[0]
@@ -129,13 +161,48 @@ func (m *model) turn() bool {
 	}
 	if it.dead {
 		m.list(it)
-		c.final = it.missed
 		m.do(c)
 		return true
 	}
-	m.act(it, c)
+	if it.void {
+		m.actVoid(it, c)
+	} else {
+		m.act(it, c)
+	}
+	m.endVoid(it)
 	m.list(it)
 	return true
+}
+
+// actVoid is a request for an item that is known to be nowhere, from one that was queued while it was looked for.
+func (m *model) actVoid(it *item, c *call) {
+	switch {
+	case c.revoke:
+	case c.t.Op == Set && m.refused(c.c):
+		m.answer(c, "refused")
+	case c.t.Op == Set:
+		it.void = false
+		m.create(it, c)
+	default:
+		m.answer(c, "404")
+		if c.t.Op == Leave {
+			m.bury(it)
+		}
+	}
+}
+
+// endVoid ends a placeholder that nobody needs any more.
+func (m *model) endVoid(it *item) {
+	if it.void && !it.dead && len(it.queue) == 0 {
+		m.bury(it)
+	}
+}
+
+// create makes a new session of a Set.
+func (m *model) create(it *item, c *call) {
+	it.content, it.minutes, it.uninit, it.cookie, it.version = string(c.t.Body), c.t.Minutes, c.t.InsertOnly, 1, 1
+	m.slide(it)
+	m.answer(c, "200")
 }
 
 func (m *model) expired(it *item) bool { return it.minutes != 0 && m.now.Mono >= it.expires }
@@ -166,20 +233,21 @@ func (m *model) leaveLine(c *call) {
 // absent is a request for an item that is not here.
 func (m *model) absent(c *call) {
 	switch {
-	case c.revoke:
 	case c.t.Op == Leave:
 		m.answer(c, "404")
-	case m.farm && !c.final:
+	case m.farm && !m.nowhere(c.t.key()) && c.since+m.farmWait <= m.now.Mono:
+		m.cut(c)
+	case m.farm && !m.nowhere(c.t.key()):
 		it := &item{key: c.t.key(), away: true, fetched: true}
 		m.items[it.key] = it
 		m.enqueue(it, c)
+	case c.revoke:
 	case c.t.Op == Set && m.refused(c.c):
 		m.answer(c, "refused")
 	case c.t.Op == Set:
-		it := &item{key: c.t.key(), content: string(c.t.Body), minutes: c.t.Minutes, uninit: c.t.InsertOnly, cookie: 1}
-		m.slide(it)
+		it := &item{key: c.t.key()}
 		m.items[it.key] = it
-		m.answer(c, "200")
+		m.create(it, c)
 	default:
 		m.answer(c, "404")
 	}
@@ -194,7 +262,14 @@ func (m *model) act(it *item, c *call) {
 		return
 	}
 	if c.t.Op == Leave {
-		it.away = m.answer(c, "200")
+		if !c.t.Urgent && it.locked && len(it.waiting) > 0 {
+			m.refuse(it, c)
+			return
+		}
+		if m.answer(c, "200") {
+			it.gen++
+			it.away, it.began = true, m.now.Mono
+		}
 		return
 	}
 	if !c.late {
@@ -246,6 +321,8 @@ func (m *model) act(it *item, c *call) {
 		default:
 			if it.content == string(c.t.Body) {
 				m.identical++
+			} else {
+				it.version++
 			}
 			it.content = string(c.t.Body)
 			if it.minutes != c.t.Minutes {
@@ -285,6 +362,7 @@ func (m *model) grant(it *item, c *call, told string) bool {
 // unlock ends the lock, if there is one, and gives it to the first waiter that takes it.
 func (m *model) unlock(it *item) {
 	it.locked = false
+	it.cookie, it.skip = it.cookie+it.skip, 0
 	for len(it.waiting) > 0 {
 		c := it.waiting[0]
 		it.waiting = it.waiting[1:]
@@ -303,6 +381,34 @@ func (m *model) deadlines() {
 		m.cancel(c.c)
 		c.late = true
 		m.do(c)
+	}
+}
+
+// trim cuts those who have waited too long for an item that is away.
+func (m *model) trim() {
+	for _, it := range m.items {
+		if !it.away {
+			continue
+		}
+		var kept []*call
+		ahead := 0
+		for _, c := range it.queue {
+			waited := m.now.Mono - c.since
+			switch {
+			case c.revoke:
+			case waited >= m.farmWait:
+				m.cut(c)
+				continue
+			case c.t.Op == Leave:
+			case ahead >= m.transfers && (c.t.Op == Get || c.t.Op == Acquire) && waited > 1e8:
+				m.cut(c)
+				continue
+			default:
+				ahead++
+			}
+			kept = append(kept, c)
+		}
+		it.queue = kept
 	}
 }
 
@@ -349,28 +455,100 @@ func without(calls []*call, of *client) []*call {
 // arrived ends the search for an item: this is it.
 func (m *model) arrived(key string, p *Parcel) {
 	it := m.items[key]
-	it.away, it.fetched = false, false
-	it.content, it.minutes, it.expires = string(p.Body), p.Minutes, m.now.Mono+p.Left
-	it.uninit, it.cookie, it.locked = p.Uninitialized, p.Cookie, p.Locked
-	it.since = Time{Mono: m.now.Mono - p.LockAge, Date: m.now.Date - p.LockAge/100}
+	it.away, it.fetched, it.cookie = false, false, 1
+	m.load(it, p)
 	m.list(it)
 }
 
-// missing ends the search for an item: there is none.
+// load makes an item that of a parcel.
+func (m *model) load(it *item, p *Parcel) {
+	last := max(it.cookie+it.skip, p.Cookie+uint32(p.Skip))
+	it.content, it.minutes, it.expires = string(p.Body), p.Minutes, m.now.Mono+min(p.Left, int64(p.Minutes)*minute)
+	it.gen, it.version = p.Gen, p.Version
+	it.uninit, it.cookie, it.skip, it.locked = p.Uninitialized, last, 0, p.Locked
+	if p.Locked {
+		it.cookie, it.skip = p.Cookie, last-p.Cookie
+		it.since = Time{Mono: m.now.Mono - p.LockAge, Date: m.now.Date - p.LockAge/100}
+	}
+}
+
+// missing ends the search for an item: there is none. Those who are queued are told so one after the other.
 func (m *model) missing(key string) {
 	it := m.items[key]
-	it.away, it.missed = false, true
-	m.bury(it)
+	it.away, it.fetched, it.void = false, false, true
+	m.endVoid(it)
 	m.list(it)
+}
+
+// undecided ends the search for an item: nobody knows.
+func (m *model) undecided(key string) {
+	it := m.items[key]
+	it.away = false
+	for _, c := range it.queue {
+		m.cut(c)
+	}
+	it.queue = nil
+	m.bury(it)
+}
+
+// place is an item that nobody has asked for. It returns what became of it.
+func (m *model) place(p *Parcel) Placed {
+	it := m.items[p.Key]
+	if it != nil && !it.away && !it.listed && m.expired(it) {
+		m.bury(it)
+		it = nil
+	}
+	switch {
+	case it == nil:
+		it = &item{key: p.Key, cookie: 1}
+		m.items[p.Key] = it
+		m.load(it, p)
+		return PlacedNew
+	case it.fetched:
+		m.arrived(p.Key, p)
+		return PlacedSought
+	case it.away, it.listed:
+		return PlacedBusy
+	case it.gen > p.Gen, it.gen == p.Gen && it.version >= p.Version:
+		return KeptNewer
+	}
+	m.load(it, p)
+	m.requeue(it, m.now.Mono)
+	m.list(it)
+	return PlacedNewer
+}
+
+// sight is where an item is.
+func (m *model) sight(key string) Sight {
+	switch it := m.items[key]; {
+	case it == nil:
+		return Sight{}
+	case it.fetched:
+		return Sight{State: SightSought}
+	case it.away:
+		return Sight{State: SightAway}
+	case it.listed:
+		return Sight{State: SightOccupied}
+	case m.expired(it):
+		return Sight{}
+	default:
+		return Sight{SightHere, it.gen, it.version}
+	}
+}
+
+// requeue lets those who wait for an item's lock stand in front of its queue.
+func (m *model) requeue(it *item, since int64) {
+	for _, c := range it.waiting {
+		m.leaveLine(c)
+		c.since = max(c.since, since)
+	}
+	it.queue, it.waiting = append(append([]*call(nil), it.waiting...), it.queue...), nil
 }
 
 // left ends a hand-over: the item is elsewhere. Its waiters look for it again, before those who came later.
 func (m *model) left(key string) {
 	it := m.items[key]
-	for _, c := range it.waiting {
-		m.leaveLine(c)
-	}
-	it.queue, it.waiting = append(append([]*call(nil), it.waiting...), it.queue...), nil
+	m.requeue(it, it.began)
 	it.away = false
 	m.bury(it)
 	m.list(it)

@@ -29,12 +29,15 @@ func (e *Engine) diagnose(now Time, lane int, t *Ticket) {
 	})
 }
 
-// lives reports whether there is a session with this key. One that somebody is in counts as living.
+// lives reports whether there is a session with this key. One that somebody is in counts as living, the place for one that is looked for does not.
 func (e *Engine) lives(now Time, lane int, key []byte) bool {
 	s := e.index.find(e.Hash(key), key)
-	if s == nil || !s.gate.tryEnter() {
-		return s != nil
+	if s == nil {
+		return false
+	}
+	if !s.gate.tryEnter() {
+		return !e.queue.isHollow(s)
 	}
 	defer e.leave(lane, s)
-	return !s.dead && !s.expired(now)
+	return s.life == alive && !s.expired(now)
 }

@@ -10,12 +10,19 @@ import (
 const (
 	DefaultLockWait     = 700 * time.Millisecond
 	DefaultLockQueue    = 64
-	DefaultSessionQueue = 1024
+	DefaultSessionQueue = 50
 	DefaultStaleLock    = 2 * time.Minute
+
+	DefaultFarmWait      = 2500 * time.Millisecond
+	DefaultTransferQueue = 20
 
 	// MaxLockWait is below the shortest life of a session (one minute), so that a session cannot expire under its waiters,
 	// each of which has slid its timer on arrival.
 	MaxLockWait = 30 * time.Second
+
+	// MinFarmWait is the least that makes sense: a round trip, and the ticks by which it is measured. MaxFarmWait is above what any client waits for.
+	MinFarmWait = 10 * time.Millisecond
+	MaxFarmWait = time.Minute
 )
 
 // Options configure an Engine. The zero value is a usable engine without lock wait and without a memory cap.
@@ -37,8 +44,14 @@ type Options struct {
 	// Ready is told that the run list is no longer empty: somebody must call Run soon. Lane is the one of the call during which this happened.
 	// It may be called from any goroutine, also under a gate; it must neither block nor call the engine. Nil means the caller polls.
 	Ready func(lane int)
-	// Elsewhere is asked for sessions that are not here. Nil means there is no other place, and a miss is final at once.
+	// Elsewhere is asked for sessions that are not here. Nil means there is no other place, and a miss is final at once. See SetElsewhere.
 	Elsewhere Elsewhere
+	// FarmWait is how long a request may wait for a session that is being looked for or is leaving, MinFarmWait to MaxFarmWait; 0 means DefaultFarmWait. Then it
+	// is cut. Measured by Tick.
+	FarmWait time.Duration
+	// TransferQueue is how many requests may be queued that long for one session that is away; 0 means DefaultTransferQueue. Reads and acquires behind them
+	// are cut after a moment.
+	TransferQueue int
 	// Events are told what a person may want to know. Fields may be nil.
 	Events Events
 }
@@ -49,6 +62,12 @@ func (o *Options) setDefaults() {
 	}
 	if o.SessionQueue == 0 {
 		o.SessionQueue = DefaultSessionQueue
+	}
+	if o.FarmWait == 0 {
+		o.FarmWait = DefaultFarmWait
+	}
+	if o.TransferQueue == 0 {
+		o.TransferQueue = DefaultTransferQueue
 	}
 	if o.Ready == nil {
 		o.Ready = func(int) {}
@@ -73,6 +92,12 @@ func (o *Options) validate() error {
 	}
 	if o.SessionQueue < 0 {
 		bad("SessionQueue", o.SessionQueue, "a positive number")
+	}
+	if o.FarmWait != 0 && (o.FarmWait < MinFarmWait || o.FarmWait > MaxFarmWait) {
+		bad("FarmWait", o.FarmWait, "0 (the default) or "+MinFarmWait.String()+" to "+MaxFarmWait.String())
+	}
+	if o.TransferQueue < 0 {
+		bad("TransferQueue", o.TransferQueue, "a positive number")
 	}
 	if o.StaleLock < 0 {
 		bad("StaleLock", o.StaleLock, "0 (off) or a duration")

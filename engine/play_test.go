@@ -67,6 +67,7 @@ func cancels(name string) func(*world) {
 // revoke takes a lock back.
 func revoke(key string, cookie uint32) func(*world) {
 	return func(w *world) {
+		w.keys[key] = true // it may be looked for
 		w.e.Revoke(w.now, 0, []byte(key), cookie)
 		w.forget()
 	}

@@ -2,15 +2,18 @@ package engine
 
 import "sync"
 
-// queue holds what cannot go the straight way: for each session with work the tickets queued for it, the run list of those sessions, and the
-// acquires that wait for a lock. All of it is the slow path; one mutex guards it, held for a few pointer assignments at a time, never across
-// a copy, a callback or a call out.
+// queue holds what cannot go the straight way: for each session with work the tickets queued for it, the run list of those sessions, the
+// acquires that wait for a lock, and the sessions that are away (see trip). All of it is the slow path; one mutex guards it, held for a few pointer
+// assignments at a time, at most for a look at the tickets of one session, never across a copy, a callback or a call out.
 type queue struct {
 	// Static after construction.
 	perSession int
 	perLock    int
 	wait       int64
+	farmWait   int64
 	ready      func(lane int)
+
+	transferQueue int
 
 	mu sync.Mutex
 
@@ -18,15 +21,20 @@ type queue struct {
 
 	runHead, runTail   *session // sessions with queued tickets, each once; linked by mailbox.nextRun
 	waitHead, waitTail *Ticket  // all waiters by deadline; one LockWait for all makes that the order of arrival
+	tripHead, tripTail *trip    // of all sessions that are away; the next to be looked at by trim first
 	waiting            int
+	trips              int
 	queued             int
 	spare              []*mailbox // a few to use again
 }
 
 // mailbox is what is queued for one session. Guarded by queue.mu.
 type mailbox struct {
-	tickets list // place queued
-	waiters list // place waiting
+	tickets list  // place queued
+	waiters list  // place waiting
+	leaves  int   // of tickets, those that are a Leave
+	trip    *trip // nil unless the session is away
+	hollow  bool  // there is no session in the record: it is looked for, or void
 	nextRun *session
 }
 
@@ -75,6 +83,7 @@ func (l *list) remove(t *Ticket) {
 
 func (q *queue) init(opt *Options) {
 	q.perSession, q.perLock, q.wait, q.ready = opt.SessionQueue, opt.LockQueue, int64(opt.LockWait), opt.Ready
+	q.farmWait, q.transferQueue = int64(opt.FarmWait), opt.TransferQueue
 }
 
 // boxLocked returns the session's mailbox. Requires q.mu held.
@@ -93,32 +102,27 @@ func (q *queue) boxLocked(s *session) *mailbox {
 // maxSpare bounds the mailboxes kept for use again: enough for a burst, too few to matter.
 const maxSpare = 256
 
-// tidyLocked gives an empty mailbox back, unless the session's turn is still to come or to end: that is when it is tidied. Requires q.mu held.
+// tidyLocked gives an empty mailbox back, unless the session is away, or its turn is still to come or to end: that is when it is tidied. Requires
+// q.mu held.
 func (q *queue) tidyLocked(s *session) {
-	if s.box == nil || s.box.tickets.n > 0 || s.box.waiters.n > 0 || s.gate.queued() {
+	if s.box == nil || s.box.tickets.n > 0 || s.box.waiters.n > 0 || s.box.trip != nil || s.gate.queued() {
 		return
 	}
+	s.box.hollow = false
 	if len(q.spare) < maxSpare {
 		q.spare = append(q.spare, s.box)
 	}
 	s.box = nil
 }
 
-// put queues a parked ticket for a session, or returns false if the session's queue is full.
-func (q *queue) put(lane int, s *session, t *Ticket) bool {
-	limit := q.perSession
-	if t.Op == Release || t.Op == Remove || t.Op == Touch || t.late {
-		limit *= 2 // these end a contention instead of making it, and their callers do not come again
-	}
+// put queues a parked ticket for a session. It returns OK, or the status with which the ticket must be answered instead.
+func (q *queue) put(lane int, s *session, t *Ticket) Status {
 	q.mu.Lock()
-	box := q.boxLocked(s)
-	if box.tickets.n >= limit && !t.revoke {
+	if status := q.admitLocked(s, t); status != OK {
 		q.mu.Unlock()
-		return false
+		return status
 	}
-	t.place, t.session = queued, s
-	box.tickets.push(t)
-	q.queued++
+	q.pushLocked(s, t)
 	wake := false
 	if s.gate.offer() {
 		wake = q.pushRunLocked(s)
@@ -127,7 +131,53 @@ func (q *queue) put(lane int, s *session, t *Ticket) bool {
 	if wake {
 		q.ready(lane)
 	}
-	return true
+	return OK
+}
+
+// admitLocked returns OK if a ticket may be queued for a session. Requires q.mu held.
+func (q *queue) admitLocked(s *session, t *Ticket) Status {
+	box := s.box
+	if box == nil || t.revoke {
+		return OK
+	}
+	if t.Op == Leave {
+		switch {
+		case box.trip != nil && box.trip.inward:
+			return Sought // at once: two nodes that look for one session must not wait for each other
+		case box.leaves >= maxLeaves:
+			return Locked
+		}
+		return OK
+	}
+	limit := q.perSession
+	if t.Op == Release || t.Op == Remove || t.Op == Touch || t.late {
+		limit *= 2 // these end a contention instead of making it, and their callers do not come again
+	}
+	if box.tickets.n-box.leaves >= limit {
+		return Cut
+	}
+	return OK
+}
+
+// pushLocked puts a ticket at the end of a session's queue. Requires q.mu held.
+func (q *queue) pushLocked(s *session, t *Ticket) {
+	box := q.boxLocked(s)
+	t.place, t.session = queued, s
+	box.tickets.push(t)
+	if t.Op == Leave {
+		box.leaves++
+	}
+	q.queued++
+}
+
+// takeLocked takes a ticket out of a session's queue. Requires q.mu held.
+func (q *queue) takeLocked(s *session, t *Ticket) {
+	s.box.tickets.remove(t)
+	if t.Op == Leave {
+		s.box.leaves--
+	}
+	q.queued--
+	t.place, t.session = nowhere, nil
 }
 
 // pushRunLocked puts a session at the end of the run list. It reports whether the list was empty: somebody must then be told. Requires q.mu held.
@@ -158,9 +208,7 @@ func (q *queue) beginTurn() (*session, *Ticket) {
 	s.gate.beginTurn()
 	t := s.box.tickets.head
 	if t != nil {
-		s.box.tickets.remove(t)
-		t.place, t.session = nowhere, nil
-		q.queued--
+		q.takeLocked(s, t)
 	}
 	return s, t
 }
@@ -182,16 +230,18 @@ func (q *queue) leave(lane int, s *session) {
 	}
 }
 
-// enqueue parks a ticket in its session's queue, or cuts it if the session has too many.
+// enqueue parks a ticket in its session's queue, or answers it if the session has too many, and a Leave if the session is being looked for.
 func (e *Engine) enqueue(now Time, lane int, s *session, t *Ticket) {
 	t.Yield = false
 	t.Caller.Park(t)
-	if e.queue.put(lane, s, t) {
-		return
+	switch status := e.queue.put(lane, s, t); status {
+	case OK:
+	case Sought:
+		t.Out = Outcome{Status: Sought}
+		e.answer(lane, t)
+	default:
+		e.cut(now, lane, t)
 	}
-	e.drop(t)
-	t.Out = Outcome{Status: Cut, LockDate: now.Date}
-	e.answer(lane, t)
 }
 
 // Run serves the sessions of the run list in turn, one ticket each, for at most so many turns. It reports whether there is more
@@ -202,25 +252,27 @@ func (e *Engine) Run(now Time, lane, turns int) bool {
 		if s == nil {
 			return false
 		}
-		stays, again := false, false
-		if t != nil {
-			if e.gone(now, lane, s) {
-				again = true
-				t.final = s.missed
-			} else {
-				stays = !e.act(now, lane, s, t)
-			}
-		}
-		if !stays {
-			e.queue.leave(lane, s)
-		}
-		if again {
-			e.do(now, lane, t)
-		}
+		e.turn(now, lane, s, t)
 	}
 	e.queue.mu.Lock()
 	defer e.queue.mu.Unlock()
 	return e.queue.runHead != nil
+}
+
+// turn serves one ticket, or none, in a session that has been entered for it, and leaves the session.
+func (e *Engine) turn(now Time, lane int, s *session, t *Ticket) {
+	switch {
+	case t == nil: // all have been cancelled
+	case e.gone(now, lane, s):
+		e.leave(lane, s)
+		e.do(now, lane, t) // it starts over, and may meet another session with this key
+		return
+	case s.life == void:
+		e.actVoid(now, lane, s, t)
+	case !e.act(now, lane, s, t):
+		return
+	}
+	e.leaveTurn(lane, s)
 }
 
 // Cancel withdraws a parked ticket. It returns true if the ticket will not be answered, and false if it has been, or is being, answered: a lock
@@ -232,15 +284,13 @@ func (e *Engine) Cancel(t *Ticket) bool {
 	s := t.session
 	switch t.place {
 	case queued:
-		s.box.tickets.remove(t)
-		q.queued-- // The session stays on the run list; its turn will find nothing to do.
+		q.takeLocked(s, t) // The session stays on the run list; its turn will find nothing to do.
 	case waiting:
 		q.unwaitLocked(s, t)
 		q.tidyLocked(s)
 	default:
 		return false
 	}
-	t.place, t.session = nowhere, nil
 	return true
 }
 

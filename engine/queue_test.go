@@ -105,7 +105,7 @@ func TestQueueBound(t *testing.T) {
 		w.play(yielding(get(k)), "parked")
 	}
 	date := w.now.Date
-	for _, refused := range []Ticket{get(k), acquire(k), set(k, "b"), w.owned(set(k, "b"), 100), leave(k)} {
+	for _, refused := range []Ticket{get(k), acquire(k), set(k, "b"), w.owned(set(k, "b"), 100)} {
 		c := w.play(refused, "cut").last
 		if c.got.LockDate != date || c.got.LockAge != 0 {
 			t.Errorf("%s is cut with LockDate %d and LockAge %d, want %d and 0", c.t.Op, c.got.LockDate, c.got.LockAge, date)
@@ -123,7 +123,7 @@ func TestQueueBound(t *testing.T) {
 
 // TestRoundRobin: a session with a thousand requests gets the same turns as one with a single request.
 func TestRoundRobin(t *testing.T) {
-	w := newWorld(t, Options{})
+	w := newWorld(t, Options{SessionQueue: 1000})
 	w.play(set("busy", "a"), "200", set("quiet", "b"), "200")
 	busy := make([]*client, 1000)
 	for i := range busy {

@@ -315,8 +315,8 @@ func TestIdenticalSave(t *testing.T) {
 	}
 	for i, body := range []string{"b", "bb", "ba", "ab"} { // as long as the one before it, and much like it
 		w.play(set(k, body), "200", get(k), "200 "+body+"/20")
-		if s := w.session(k); s.version != version+uint64(i)+1 {
-			t.Errorf("version %d after %d saves, want %d", s.version, i+1, version+uint64(i)+1)
+		if s := w.session(k); s.version != version+uint32(i)+1 {
+			t.Errorf("version %d after %d saves, want %d", s.version, i+1, version+uint32(i)+1)
 		}
 	}
 	w.empty()

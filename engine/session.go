@@ -16,9 +16,9 @@ type session struct {
 
 	minutes uint32 // sliding life, 0 = for ever
 	uninit  bool   // told to the next request of the GET family, once (§7.7)
-	dead    bool   // no longer in the index; never comes back
-	missed  bool   // dead because no other node had it either: its tickets must not ask again
-	waiters bool   // somebody may wait for the lock; the list decides
+	life    life
+	literal bool // whoever made it spelt its key without escapes; see Ticket.Target
+	waiters bool // somebody may wait for the lock; the list decides
 
 	slot    int16 // in the wheel, or noSlot. Guarded by shard.mu.
 	tailLen uint8 // static after construction
@@ -27,7 +27,8 @@ type session struct {
 	lock    lock
 	expires int64  // Time.Mono; meaningless if minutes is 0
 	body    blob   // see bodyShared for who may overwrite it
-	version uint64 // counts the saves that changed the content
+	gen     uint32 // moves, begun ones included; saturates
+	version uint32 // saves that changed the content; saturates
 
 	prev, next *session // neighbours in the wheel's slot. Guarded by shard.mu.
 	box        *mailbox // nil while nobody is queued or waits. Guarded by queue.mu.
@@ -37,6 +38,16 @@ type session struct {
 	head *string // what the sessions of an application have in common; see heads
 	tail [tailRoom]byte
 }
+
+// life says what a record is.
+type life uint8
+
+const (
+	alive  life = iota // a session; expired or not, see gone
+	sought             // the place for one that other nodes are asked for; see Fetch
+	void               // the place for one that is nowhere; see void.go
+	dead               // no longer in the index; never comes back
+)
 
 // tailRoom holds a session id as ASP.NET makes it. See docs/protocol.md §3.8.
 const tailRoom = 24

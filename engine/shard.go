@@ -5,6 +5,9 @@ import (
 	"sync"
 )
 
+// NumShards is the number of parts in which the sessions are kept; see Keys.
+const NumShards = numShards
+
 // numShards: several maps instead of one large one bound what a map that grows can delay. At five million sessions a shard has 15,000, and
 // copying its table takes about a millisecond. Far more shards were slower: what leads to a map must stay in the processor's cache.
 //

@@ -57,7 +57,7 @@ func (e *Engine) findStaleLocks(now Time) {
 }
 
 func (e *Engine) auditSession(now Time, s *session) {
-	if s.lock.reported || !s.lock.held || now.Mono-s.lock.since < int64(e.opt.StaleLock) || s.dead || s.expired(now) {
+	if s.lock.reported || !s.lock.held || now.Mono-s.lock.since < int64(e.opt.StaleLock) || s.life != alive || s.expired(now) {
 		return
 	}
 	s.lock.reported = true
@@ -95,7 +95,7 @@ func (e *Engine) refreshStaleLocked(now Time) {
 		if !s.gate.tryEnter() { // somebody is in it: keep what we know
 			continue
 		}
-		held := s.lock.held && s.lock.reported && s.lock.cookie == l.Cookie && !s.dead && !s.expired(now)
+		held := s.lock.held && s.lock.reported && s.lock.cookie == l.Cookie && s.life == alive && !s.expired(now)
 		l.Age = time.Duration(now.Mono - s.lock.since)
 		e.leave(NoLane, s)
 		if held {

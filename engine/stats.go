@@ -22,6 +22,11 @@ const (
 	countFetches
 	countArrived
 	countLeft
+	countUndecided
+	countFarmCuts
+	countTransferCuts
+	countReplaced
+	countKeptNewer
 	numCounts
 )
 
@@ -41,7 +46,9 @@ type stripe struct {
 
 func (c *counts) stripe(lane int) *stripe { return &c.stripes[uint(lane)%numStripes] }
 
-func (c *counts) add(lane int, n counter) { c.stripe(lane).other[n].Add(1) }
+func (c *counts) add(lane int, n counter) { c.addN(lane, n, 1) }
+
+func (c *counts) addN(lane int, n counter, by int64) { c.stripe(lane).other[n].Add(by) }
 
 func (c *counts) answered(lane int, op Op, status Status) { c.stripe(lane).answers[op][status].Add(1) }
 
@@ -77,8 +84,13 @@ type Stats struct {
 	Identical    int64 // saves that changed nothing
 	LocksLeft    int64 // locks left behind
 	Fetches      int64 // sessions looked for elsewhere
-	Arrived      int64
+	Arrived      int64 // sessions that came from elsewhere, asked for or not
 	Left         int64
+	Undecided    int64                   // searches of which nobody could tell the result
+	FarmCuts     int64                   // requests cut because their session was away for too long
+	TransferCuts int64                   // requests cut because too many others waited for their session to come
+	Replaced     int64                   // sessions replaced by a newer copy from elsewhere
+	KeptNewer    int64                   // copies from elsewhere that were not newer than the session here
 	NearMisses   [appkey.NumCauses]int64 // by Cause
 }
 
@@ -108,6 +120,8 @@ func (e *Engine) Stats() Stats {
 		Created: c.sum(countCreated), Removed: c.sum(countRemoved), Expired: c.sum(countExpired),
 		Granted: c.sum(countGranted), WaitTimeouts: c.sum(countWaitTimeouts), Identical: c.sum(countIdentical),
 		LocksLeft: c.sum(countLocksLeft), Fetches: c.sum(countFetches), Arrived: c.sum(countArrived), Left: c.sum(countLeft),
+		Undecided: c.sum(countUndecided), FarmCuts: c.sum(countFarmCuts), TransferCuts: c.sum(countTransferCuts),
+		Replaced: c.sum(countReplaced), KeptNewer: c.sum(countKeptNewer),
 	}
 	s.Sessions = s.Created + s.Arrived - s.Removed - s.Expired - s.Left
 	s.Locked = c.sum(countLocked) - c.sum(countUnlocked)

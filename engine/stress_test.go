@@ -67,14 +67,25 @@ type stress struct {
 	poke   chan struct{}
 
 	mu    sync.Mutex
-	finds []*Fetch
+	finds []stressFind
 	shelf map[string]Parcel // sessions that are elsewhere
+	hands map[string]bool   // of them, those that are being brought here unasked
+	known map[string]bool   // to be nowhere
+	peers map[string]int    // lanes that take a session away, or have it on its way
+	turns map[string]int    // how often that has begun or ended
+}
+
+// stressFind is a search that has not been answered.
+type stressFind struct {
+	f     *Fetch
+	began int // stress.turns then
 }
 
 func newStress(t *testing.T, opt Options, farm bool) *stress {
 	st := &stress{
 		t: t, keys: append(collidingKeys(opt.Seed, 2), k), minutes: 20, beat: 100 * time.Microsecond, rareness: 60, deadline: time.Now().Add(time.Minute),
 		poke: make(chan struct{}, 1), shelf: map[string]Parcel{},
+		hands: map[string]bool{}, known: map[string]bool{}, peers: map[string]int{}, turns: map[string]int{},
 	}
 	opt.Ready = func(int) {
 		select {
@@ -105,25 +116,82 @@ func (st *stress) late() bool { return time.Now().After(st.deadline) }
 func (st *stress) Find(f *Fetch) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.finds = append(st.finds, f)
+	st.finds = append(st.finds, stressFind{f, st.turns[f.Key]})
+}
+
+// Nowhere implements Elsewhere.
+func (st *stress) Nowhere(_ uint64, key []byte) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.known[string(key)]
+}
+
+// peer notes that a lane begins (1) or ends (-1) to take a session away: then it is not known to be nowhere.
+func (st *stress) peer(key string, by int) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	delete(st.known, key)
+	st.peers[key] += by
+	st.turns[key]++
+}
+
+// bring puts a session that is elsewhere here, although nobody may have asked for it.
+func (st *stress) bring(lane int, key string) {
+	st.mu.Lock()
+	p, ok := st.shelf[key]
+	if !ok || st.hands[key] {
+		st.mu.Unlock()
+		return
+	}
+	st.hands[key] = true
+	st.mu.Unlock()
+	placed := st.e.Place(st.now(), lane, p)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	delete(st.hands, key)
+	switch placed {
+	case PlacedNew, PlacedSought:
+		delete(st.shelf, key)
+	case PlacedBusy:
+	case PlacedNewer, KeptNewer:
+		st.t.Errorf("%q is elsewhere and here: %s", key, placed)
+	}
 }
 
 // search answers one question for a session, if there is one.
-func (st *stress) search(lane int) {
+func (st *stress) search(lane int, rnd *rand.Rand) {
 	st.mu.Lock()
 	if len(st.finds) == 0 {
 		st.mu.Unlock()
 		return
 	}
-	f := st.finds[0]
+	asked := st.finds[0]
+	f := asked.f
 	st.finds = st.finds[1:]
+	if st.hands[f.Key] && !f.Done() { // the answer is on its way
+		st.finds = append(st.finds, asked)
+		st.mu.Unlock()
+		return
+	}
 	p, ok := st.shelf[f.Key]
-	delete(st.shelf, f.Key)
+	ok = ok && !f.Done()
+	undecided := !ok && rnd.IntN(20) == 0
+	switch {
+	case ok:
+		delete(st.shelf, f.Key)
+	case !undecided && !f.Done() && st.peers[f.Key] == 0 && st.turns[f.Key] == asked.began:
+		st.known[f.Key] = true
+	}
 	st.mu.Unlock()
-	if ok {
-		st.e.Arrived(st.now(), lane, f, p)
-	} else {
-		st.e.Missing(lane, f)
+	switch {
+	case ok:
+		if st.e.Arrived(st.now(), lane, f, p) < 0 {
+			st.t.Errorf("the search for %q was over, and its session is lost", f.Key)
+		}
+	case undecided:
+		st.e.Undecided(st.now(), lane, f)
+	default:
+		st.e.Missing(st.now(), lane, f)
 	}
 }
 
@@ -450,7 +518,8 @@ func (l *stressLane) move(left int) {
 	case x == nil && left > 0 && l.rnd.IntN(100) == 0:
 		key := []byte(l.st.keys[l.rnd.IntN(len(l.st.keys))])
 		m := &mover{make(chan *Leaving, 1)}
-		t := Ticket{Op: Leave, Key: key, Hash: l.st.e.Hash(key), Caller: m}
+		t := Ticket{Op: Leave, Urgent: l.rnd.IntN(2) == 0, Key: key, Hash: l.st.e.Hash(key), Caller: m}
+		l.st.peer(string(key), 1)
 		l.st.e.Do(l.st.now(), l.id, &t)
 		for done := false; !done && !l.st.late(); {
 			select {
@@ -460,24 +529,35 @@ func (l *stressLane) move(left int) {
 				l.help()
 			}
 		}
+		if l.moving == nil {
+			l.st.peer(string(key), -1)
+		}
 	case x == nil || l.rnd.IntN(5) > 0:
 	case l.rnd.IntN(3) == 0:
 		l.moving = nil
 		l.st.e.Stayed(l.id, x)
+		l.st.peer(string(x.session.key()), -1)
 	default:
 		l.moving = nil
 		p := l.st.e.Parcel(l.st.now(), x)
-		p.Body = append([]byte(nil), p.Body...)
 		l.st.mu.Lock()
 		l.st.shelf[p.Key] = p
+		l.st.hands[p.Key] = true // nobody brings it back before it has left
 		l.st.mu.Unlock()
 		l.st.e.Left(l.id, x)
+		l.st.mu.Lock()
+		delete(l.st.hands, p.Key)
+		l.st.mu.Unlock()
+		l.st.peer(p.Key, -1)
 	}
 }
 
 // help does some of the work that nobody in particular has to do.
 func (l *stressLane) help() {
-	l.st.search(l.id)
+	l.st.search(l.id, l.rnd)
+	if l.rnd.IntN(10) == 0 {
+		l.st.bring(l.id, l.st.keys[l.rnd.IntN(len(l.st.keys))])
+	}
 	if l.st.helpers && l.rnd.IntN(3) == 0 {
 		l.st.e.Run(l.st.now(), l.id, 1+l.rnd.IntN(3))
 	}

@@ -11,7 +11,7 @@ const (
 	Set               // store, and unlock if the cookie is the lock's
 	Remove            // delete
 	Touch             // slide the timer, nothing else
-	Leave             // take the session out of service to hand it to another node; see Export
+	Leave             // take the session out of service to hand it to another node; see Engine.Parcel
 	numOps
 )
 
@@ -30,11 +30,12 @@ const (
 	NotFound        // no such session
 	NoCookie        // a release without a cookie; well formed, so the connection lives on (§6.4)
 	Refused         // a save that was not stored: memory (§6.5)
-	Cut             // the session's queue is full: the session is contentious
+	Cut             // the session's queue is full, or the session was away for too long: come back
+	Sought          // a Leave only: the session is not here, but is being looked for
 	numStatuses
 )
 
-var statusNames = [numStatuses]string{"ok", "locked", "not_found", "no_cookie", "refused", "cut"}
+var statusNames = [numStatuses]string{"ok", "locked", "not_found", "no_cookie", "refused", "cut", "sought"}
 
 // String returns the status's name as metrics show it.
 func (s Status) String() string { return statusNames[s] }
@@ -44,7 +45,7 @@ const NoLane = -1
 
 // Caller is who made a request; a connection.
 type Caller interface {
-	// Park is called before the ticket is queued or waits. The caller must see to it that Key and Body stay as they are until the ticket
+	// Park is called before the ticket is queued or waits. The caller must see to it that Key, Target and Body stay as they are until the ticket
 	// has been answered or cancelled: bytes that belong to a read buffer must be copied now.
 	Park(t *Ticket)
 	// Answer reports t.Out. It is called at most once for each Do, with the session's gate held: it must copy what it
@@ -80,12 +81,16 @@ type Ticket struct {
 	// Owned says that Body was reserved with Engine.Reserve(cap(Body)) and belongs to the engine from Do on, with its reservation, whatever the
 	// outcome. Otherwise Body is copied. A cancelled ticket gives it back.
 	Owned bool
+	// Urgent is for a Leave: the session is wanted for a save or an unlocking. One that is not is answered Locked, and changes nothing, if somebody here waits
+	// for the session's lock.
+	Urgent bool
 	// Yield asks for the session's queue although the straight way may be free: the session has had more than its share of this moment.
 	Yield   bool
 	Cookie  uint32
 	Minutes uint32 // Set: sliding life, 0 to 525600; 0 never expires
 	Hash    uint64 // of Key, by Engine.Hash
 	Key     []byte
+	Target  []byte // Key as the requester spelt it, or nil: for peers that know spellings only
 	Body    []byte // Set: at least one byte
 	Caller  Caller
 
@@ -94,9 +99,9 @@ type Ticket struct {
 
 	// Owned by the engine between Do and the answer.
 
-	final  bool // do not look elsewhere again
-	late   bool // a waiter past its deadline: refuse, and do not slide
-	revoke bool // take back the lock with this Cookie; nobody is answered. See Revoke
+	late   bool  // a waiter past its deadline: refuse, and do not slide
+	revoke bool  // take back the lock with this Cookie; nobody is answered. See Revoke
+	since  int64 // Time.Mono of Do; changed under queue.mu if the ticket is queued. What it may wait for the farm counts from then
 
 	// Guarded by queue.mu.
 

@@ -76,8 +76,12 @@ func (q *queue) overdue(now Time) *Ticket {
 
 // Revoke takes back a lock whose grant could not be delivered, as by a release, and hands it to the next waiter. The cookie is not used
 // again. It does nothing if the lock has been broken or the session is gone. key may be reused on return. See docs/protocol.md §8.9.
+//
+// A session that has moved on took the lock with it, and it would stay locked for as long as a page may run; so it is fetched, as for a release. That cannot
+// take away somebody else's lock: no cookie is given out twice while the session lives, and nobody can remove it and make another one while the lock
+// is held, unless he has its cookie. If it does not come within Options.FarmWait that is all that can be done.
 func (e *Engine) Revoke(now Time, lane int, key []byte, cookie uint32) {
-	t := &Ticket{Op: Release, Cookie: cookie, Key: append([]byte(nil), key...), Caller: nobody{}, revoke: true}
+	t := &Ticket{Op: Release, Cookie: cookie, Key: append([]byte(nil), key...), Caller: nobody{}, revoke: true, since: now.Mono}
 	t.Hash = e.Hash(t.Key)
 	e.do(now, lane, t)
 }

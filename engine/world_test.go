@@ -17,13 +17,15 @@ type world struct {
 	last     *client
 	named    map[string]*client
 	calls    []*client       // not answered and not cancelled
+	all      []*client       // of this world
 	reserved int64           // bytes reserved for bodies that no session has
 	keys     map[string]bool // asked for so far
 	away     map[*session]bool
 
-	poked      bool     // Ready has been called since Run found the run list empty
-	finds      []*Fetch // unanswered
-	moving     *Leaving // a hand-over under way
+	poked      bool            // Ready has been called since Run found the run list empty
+	finds      []*Fetch        // unanswered
+	nowhere    map[string]bool // keys that no other node is known to have
+	moving     *Leaving        // a hand-over under way
 	refusals   []Refusal
 	nearMisses []NearMiss
 	left       []StaleLock
@@ -34,7 +36,7 @@ func newWorld(tb testing.TB, opt Options) *world {
 	tb.Helper()
 	w := &world{
 		tb: tb, now: Time{Mono: int64(300 * 24 * time.Hour), Date: 638409078000000000},
-		keys: map[string]bool{}, away: map[*session]bool{}, named: map[string]*client{},
+		keys: map[string]bool{}, nowhere: map[string]bool{}, away: map[*session]bool{}, named: map[string]*client{},
 	}
 	opt.Ready = func(int) { w.poked = true }
 	opt.Events = Events{
@@ -52,32 +54,88 @@ func newWorld(tb testing.TB, opt Options) *world {
 
 // farm makes the world the place where the engine looks for sessions that it lacks.
 func (w *world) farm() *world {
-	w.e.opt.Elsewhere = w
+	w.e.SetElsewhere(w)
 	return w
+}
+
+// Nowhere implements Elsewhere.
+func (w *world) Nowhere(hash uint64, key []byte) bool {
+	if hash != w.e.Hash(key) {
+		w.tb.Errorf("%q is asked for with the wrong hash", key)
+	}
+	return w.nowhere[string(key)]
 }
 
 // Find implements Elsewhere. Somebody has to call arrive or missing afterwards.
 func (w *world) Find(f *Fetch) {
 	w.finds = append(w.finds, f)
+	if f.Done() {
+		w.tb.Errorf("%q is looked for, and has been found", f.Key)
+	}
 	w.away[f.session] = true
+}
+
+// found takes the oldest search.
+func (w *world) found() *Fetch {
+	w.tb.Helper()
+	if len(w.finds) == 0 {
+		w.tb.Fatal("nothing is looked for")
+	}
+	f := w.finds[0]
+	w.finds = w.finds[1:]
+	if !f.Done() {
+		delete(w.away, f.session)
+	}
+	return f
 }
 
 // arrive ends the oldest search: the session is found.
 func (w *world) arrive(p Parcel) {
-	f := w.finds[0]
-	w.finds = w.finds[1:]
-	delete(w.away, f.session)
-	w.e.Arrived(w.now, 0, f, p)
+	f := w.found()
+	queued, over := 0, f.Done()
+	if !over {
+		queued = f.session.box.tickets.n
+	}
+	if got := w.e.Arrived(w.now, 0, f, p); over && got >= 0 || !over && got != queued {
+		w.tb.Errorf("%d are queued, Arrived says %d; search over: %v", queued, got, over)
+	}
 	w.forget()
 }
 
 // missing ends the oldest search: there is no such session anywhere.
 func (w *world) missing() {
-	f := w.finds[0]
-	w.finds = w.finds[1:]
-	delete(w.away, f.session)
-	w.e.Missing(0, f)
+	w.e.Missing(w.now, 0, w.found())
 	w.forget()
+}
+
+// undecided ends the oldest search: nobody knows.
+func (w *world) undecided() {
+	w.e.Undecided(w.now, 0, w.found())
+	w.forget()
+}
+
+// place puts a session here that nobody has asked for.
+func (w *world) place(p Parcel) Placed {
+	w.keys[p.Key] = true
+	p.Body = bytes.Clone(p.Body)
+	if p.Reserved {
+		w.reserve(cap(p.Body))
+	}
+	placed := w.e.Place(w.now, 0, p)
+	switch placed {
+	case PlacedSought:
+		delete(w.away, w.session(p.Key))
+	case KeptNewer, PlacedBusy: // it is still ours
+		if p.Reserved {
+			w.e.Unreserve(cap(p.Body))
+		}
+	case PlacedNew, PlacedNewer:
+	}
+	if p.Reserved {
+		w.reserved -= int64(cap(p.Body))
+	}
+	w.forget()
+	return placed
 }
 
 // leftFor ends a hand-over: the session is elsewhere now.
@@ -145,7 +203,7 @@ func (c *client) Park(t *Ticket) {
 	if c.parks > 1 {
 		return
 	}
-	t.Key = bytes.Clone(t.Key)
+	t.Key, t.Target = bytes.Clone(t.Key), bytes.Clone(t.Target)
 	if !t.Owned {
 		t.Body = bytes.Clone(t.Body)
 	}
@@ -170,25 +228,28 @@ func (c *client) Answer(t *Ticket, lane int) bool {
 	return !c.gone
 }
 
-// do carries out a request and returns who made it. Unless it is parked, its key and body are ruined afterwards, as a read buffer is.
+// do carries out a request and returns who made it. Unless it is parked, its key, target and body are ruined afterwards, as a read buffer is.
 func (w *world) do(t Ticket) *client {
 	c := &client{w: w, t: t, key: string(t.Key)}
 	c.t.Caller = c
-	key, body := bytes.Clone(t.Key), bytes.Clone(t.Body)
-	c.t.Key, c.t.Hash = key, w.e.Hash(key)
+	key, target, body := bytes.Clone(t.Key), bytes.Clone(t.Target), bytes.Clone(t.Body)
+	c.t.Key, c.t.Target, c.t.Hash = key, target, w.e.Hash(key)
 	if t.Owned {
 		c.room = cap(t.Body)
 	} else {
 		c.t.Body = body
 	}
 	w.keys[c.key] = true
-	w.calls, w.last = append(w.calls, c), c
+	w.all, w.calls, w.last = append(w.all, c), append(w.calls, c), c
 	w.e.Do(w.now, 0, &c.t)
 	for i := range key {
 		key[i] = '!'
 	}
 	for i := range body {
 		body[i] = '!'
+	}
+	for i := range target {
+		target[i] = '!'
 	}
 	w.forget()
 	return c
@@ -262,7 +323,7 @@ func describe(op Op, out *Outcome) string {
 		b.WriteString("404")
 	case NoCookie:
 		b.WriteString("400")
-	case Refused, Cut:
+	case Refused, Cut, Sought:
 		b.WriteString(out.Status.String())
 	}
 	if out.Uninitialized {
@@ -287,6 +348,12 @@ func release(key string, cookie ...uint32) Ticket { return request(Release, key,
 func remove(key string, cookie ...uint32) Ticket  { return request(Remove, key, cookie) }
 func touch(key string) Ticket                     { return request(Touch, key, nil) }
 func leave(key string) Ticket                     { return request(Leave, key, nil) }
+
+// urgent makes a Leave one for a save or an unlocking.
+func urgent(t Ticket) Ticket {
+	t.Urgent = true
+	return t
+}
 
 // set saves with a sliding life of 20 minutes.
 func set(key, body string, cookie ...uint32) Ticket {

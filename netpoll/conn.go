@@ -268,7 +268,7 @@ func (c *conn) decode(target []byte) {
 		l.key = wire.AppendKey(l.key[:0], target)
 		c.key = c.srv.opt.Rules.AppendKey(c.key[:0], l.key)
 	}
-	c.ticket.Key, c.ticket.Hash = c.key, c.srv.engine.Hash(c.key)
+	c.ticket.Key, c.ticket.Target, c.ticket.Hash = c.key, c.target, c.srv.engine.Hash(c.key)
 }
 
 // execute passes the request with its body, of which only a save takes notice, to the engine.

@@ -62,6 +62,8 @@ type Options struct {
 	HTTPStatusLine bool
 	// ASPNetVersion is the value of X-AspNet-Version; its major number must be 2 or more. See docs/protocol.md §5.4.
 	ASPNetVersion string
+	// Clock is what the engine is given as time. Nil means one of the server's own.
+	Clock *Clock
 	// Rules make keys of several applications one. Nil means none.
 	Rules *appkey.Rules
 	// Logger gets what an operator should know. Nil discards it.
@@ -101,6 +103,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.ASPNetVersion == "" {
 		o.ASPNetVersion = DefaultASPNetVersion
+	}
+	if o.Clock == nil {
+		o.Clock = NewClock()
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -39,11 +39,12 @@ type Server struct {
 	window      int   // bytes of one request that may have to be seen at once
 	intakeShare int64 // see intake.begin
 	maxConns    int
-	clock       *clock
+	clock       *Clock
 	listener    *net.TCPListener
 	transport   transport
 
 	stopping atomic.Bool
+	refusing atomic.Bool // no further connection is accepted
 	conns    atomic.Int64
 	output   atomic.Int64 // bytes of answers that clients have not taken
 	intakes  atomic.Int64 // bytes of bodies on their way in
@@ -54,6 +55,8 @@ type Server struct {
 	fault chan error
 	tasks sync.WaitGroup
 	once  sync.Once
+
+	closeErr error // of the listener; written once, by who has set refusing
 
 	mu       sync.Mutex
 	deferred []*conn // guarded by mu: they go on after others have had their turn
@@ -77,7 +80,7 @@ func Listen(opt Options, e *engine.Engine) (*Server, error) {
 		limits:   wire.Limits{MaxHead: opt.MaxHead, MaxBody: opt.MaxBody},
 		window:   opt.MaxHead + wholeBody,
 		maxConns: connLimit(opt.MaxConns),
-		clock:    newClock(),
+		clock:    opt.Clock,
 		work:     make(chan struct{}, 1), quit: make(chan struct{}), fault: make(chan error, 1),
 	}
 	s.intakeShare = 256 << 20
@@ -134,7 +137,7 @@ func (s *Server) accept() {
 			s.admit(nc)
 			continue
 		case errors.Is(err, net.ErrClosed):
-			if !s.stopping.Load() {
+			if !s.refusing.Load() {
 				s.fault <- fmt.Errorf("the state port's listener has ended: %w", err)
 			}
 			return
@@ -287,13 +290,21 @@ func (s *Server) wakeDeferred() {
 // drainTurns is how many turns of the engine's run list are taken for one reading of the clock.
 const drainTurns = 64
 
+// StopAccepting closes the listener, so that new clients and load balancers turn to other nodes. Connections that are open are served as before.
+func (s *Server) StopAccepting() {
+	if !s.refusing.Swap(true) {
+		s.closeErr = s.listener.Close()
+	}
+}
+
 // Shutdown ends the serving, in this order: no further connection is accepted; connections without a request are closed; those with one, and those
 // whose answer is still on its way, get until ctx ends; then everything is closed. It waits for all goroutines of the server. The engine keeps its sessions.
 func (s *Server) Shutdown(ctx context.Context) error {
 	var err error
 	s.once.Do(func() {
 		s.stopping.Store(true)
-		err = s.listener.Close()
+		s.StopAccepting()
+		err = s.closeErr
 		poll := time.NewTicker(tickEvery)
 		defer poll.Stop()
 		for s.conns.Load() > 0 && ctx.Err() == nil {

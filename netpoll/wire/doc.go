@@ -19,6 +19,8 @@
 // long, and at the end of that pass the request is known. As soon as something is odd (nearly always: the rest has not
 // arrived yet) the pass is given up and blockEnd, which knows only §2.5 and line ends, decides whether the oddity may be named.
 //
+// Block, RequestLine, StatusLine and HeaderLine are the pieces of this for readers of other messages with the same form.
+//
 // # Writing
 //
 // All Append functions append to dst and return it. A Format holds the fixed parts of all answers, joined in advance.

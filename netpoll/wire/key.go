@@ -138,10 +138,10 @@ var literal = func() (t [256]bool) {
 }()
 
 // AppendTarget appends the target that the real client makes of key: AppendKey leads back.
-func AppendTarget(dst, key []byte) []byte {
+func AppendTarget[Key ~string | ~[]byte](dst []byte, key Key) []byte {
 	const digits = "0123456789abcdef"
-	for _, c := range key {
-		switch {
+	for i := range len(key) {
+		switch c := key[i]; {
 		case literal[c]:
 			dst = append(dst, c)
 		case c == ' ':

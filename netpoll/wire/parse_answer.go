@@ -17,16 +17,11 @@ const (
 // Unless it returns OK, a holds nothing of use. Headers may come in any order and spelling that §4.2 allows, unknown ones are ignored,
 // so it reads other implementations of the protocol too. Content-Length must be there: without it nobody knows where the answer ends.
 func ParseAnswer(b []byte, lim *Limits, a *Answer) (n int, f Fault) {
-	w := b[:min(len(b), lim.MaxHead)]
-	n, f = blockEnd(w, 0)
-	if f == Short && len(w) < len(b) {
-		return 0, HeaderTooLarge
-	}
-	if f != OK {
+	if n, f = Block(b, lim.MaxHead); f != OK {
 		return 0, f
 	}
 	*a = Answer{}
-	// From here on w[:n] is known to be whole lines with an empty one at the end.
+	w := b[:n] // whole lines, with an empty one at the end
 	e := lineEnd(w, 0)
 	if !a.statusLine(w[:e]) {
 		return 0, BadRequestLine
@@ -56,11 +51,7 @@ func ParseAnswer(b []byte, lim *Limits, a *Answer) (n int, f Fault) {
 
 // statusLine reads the first line. What stands behind the number is for people and not looked at.
 func (a *Answer) statusLine(line []byte) bool {
-	if bytes.HasPrefix(line, http11) || bytes.HasPrefix(line, http10) {
-		line = line[len(http11):]
-	}
-	code, _, _ := bytes.Cut(line, space)
-	switch string(code) {
+	switch string(statusCode(line)) {
 	case "200":
 		a.Status = StatusOK
 	case "400":
@@ -73,6 +64,15 @@ func (a *Answer) statusLine(line []byte) bool {
 		return false
 	}
 	return true
+}
+
+// statusCode returns the first word behind HTTP's version, or without one.
+func statusCode(line []byte) []byte {
+	if bytes.HasPrefix(line, http11) || bytes.HasPrefix(line, http10) {
+		line = line[len(http11):]
+	}
+	code, _, _ := bytes.Cut(line, space)
+	return code
 }
 
 var (
