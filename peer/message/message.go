@@ -27,6 +27,7 @@ const (
 	Refused                  // answer to Transfer: I do not want it, because of Reason
 	Commit                   // answer to Held: it is yours, I have none any more
 	Abort                    // answer to Held: forget it, I have kept it
+	Part                     // a further piece of the body of move ID, which is too large to go in one
 	numKinds
 )
 
@@ -35,7 +36,7 @@ type Reason uint8
 
 // The reasons.
 const (
-	Newer   Reason = 1 + iota // I have it already, at least as new, and mine stays; Gen and Version are those of mine
+	Newer   Reason = 1 + iota // I have it already, at least as new, and mine stays; Theirs and Parcel.Version are those of mine
 	Busy                      // I am in the middle of another move of this session; try again
 	NoRoom                    // my memory is full, or it is larger than I take
 	Leaving                   // I am about to stop
@@ -46,7 +47,7 @@ const (
 type Message struct {
 	Kind Kind
 
-	ID  ID     // Query, NotHere, Found: of the query. Transfer, Held, Refused, Commit, Abort: of the move
+	ID  ID     // Query, NotHere, Found: of the query. Transfer, Part, Held, Refused, Commit, Abort: of the move
 	Key string // Query, Transfer, Held, Refused, Commit, Abort: the session's key, as the engine has it
 
 	// Hello and Ping. A Query says where the session is to be delivered, a Transfer where it comes from.
@@ -71,23 +72,34 @@ type Message struct {
 	Chase  uint8         // how many more times the query may follow a session that has moved on; see Direct
 	Direct bool          // the session was handed to whom this is sent: answer although the query may have been seen before
 	Urgent bool          // the asker wants to save or unlock: it may not be kept waiting for the sake of the lock
+	Census bool          // the answers are to say who has given them
 	Rank   uint32        // above that of every query for this key that the asker had heard of
-	Wait   time.Duration // how long the asker still waits, in ms on the wire
-	Target string        // the key as the web server spelt it, for peers that know no other; empty if not known. Also in a Transfer
+	Wait   time.Duration // how long the asker still waits, in ms on the wire; at most MaxWait
+	Target string        // the key as the web server spelt it, for peers that know no other; empty if as AppendTarget does, or not known. Also in a Transfer
 
 	// NotHere.
 
-	Original  bool // an original peer was asked, which never says no: silence will be the answer
-	Undecided bool // somebody who was asked cannot know: ask again
+	Original  bool   // an original peer was asked, which never says no: silence will be the answer
+	Undecided bool   // somebody who was asked cannot know: ask again
+	Lost      []Node // neighbours that have fallen silent and may live: the answer holds only if they were asked in another way
+	Seen      []Node // nodes that have answered, this one among them; told to a Query with Census
 
-	// Transfer, Held, Refused, Commit, Abort.
+	// Transfer, Held, Refused, Commit, Abort. Also of a Query: of a copy that the asker holds and that is not its own yet; 0 if it holds none.
 
 	Gen    uint32
 	Reason Reason // Refused
+	Theirs uint32 // Refused because of Newer: the generation of the newer one
+	NoRoom bool   // Transfer: the body was not kept, for want of memory. Not on the wire: the link that received it says so
 	Query  ID     // Transfer: the query that it answers; zero if nobody asked
 	Leave  bool   // Transfer: the sender is stopping
 
-	// Transfer: the session, with Key and Gen in their own fields above. Refused because of Newer: Version alone.
+	// Bodies that travel in parts. See docs/peer-protocol.md §3.6.
+
+	Offset int64 // Part: of its first byte in the whole body; above 0
+	Total  int64 // Transfer: bytes of the whole body, if what follows the head is only the beginning; otherwise 0
+
+	// Transfer: the session, with Key and Gen in their own fields above. Its Body is what follows the head on the wire, and Parse leaves it
+	// empty. Part: Body alone. Refused because of Newer: Version alone.
 
 	Parcel engine.Parcel
 }
