@@ -66,19 +66,19 @@ func parseListen(text string) (string, error) {
 	return text, nil
 }
 
-// adminOff is what switches the admin pages off, beside an empty value.
-const adminOff = "off"
+// offWord switches a listener off, as an empty value does.
+const offWord = "off"
 
-func parseAdmin(text string) (string, error) {
-	if text == "" || text == adminOff {
+func parseListenOrOff(text string) (string, error) {
+	if text == "" || text == offWord {
 		return "", nil
 	}
 	return parseListen(text)
 }
 
-func formatAdmin(addr string) string {
+func formatListenOrOff(addr string) string {
 	if addr == "" {
-		return adminOff
+		return offWord
 	}
 	return addr
 }

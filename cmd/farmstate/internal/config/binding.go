@@ -165,21 +165,6 @@ func boolean(field func(*Config) *bool) binding {
 	}
 }
 
-// onlyTrue is a boolean that has no other value yet.
-func onlyTrue(why string, field func(*Config) *bool) binding {
-	b := boolean(field).(scalar[bool])
-	either := b.parse
-	b.parse = func(text string) (bool, error) {
-		v, err := either(text)
-		if err == nil && !v {
-			err = errors.New(why)
-		}
-		return v, err
-	}
-	b.words = "true"
-	return b
-}
-
 func enum(words []string, field func(*Config) *string) binding {
 	return scalar[string]{
 		field: field,
@@ -197,6 +182,11 @@ func enum(words []string, field func(*Config) *string) binding {
 
 func text(words string, parse func(string) (string, error), format func(string) string, field func(*Config) *string) binding {
 	return scalar[string]{field: field, parse: parse, format: format, typ: kindText, words: words}
+}
+
+// fileName is the name of a file; an empty one is none.
+func fileName(field func(*Config) *string) binding {
+	return text("the name of a file, or nothing", parseFileName, identity, field)
 }
 
 // logLevels in rising order; their names are those that slog prints, in lower

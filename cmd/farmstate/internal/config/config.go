@@ -20,6 +20,22 @@ type Config struct {
 	Aliases []appkey.Alias
 	Rules   *appkey.Rules // made of Aliases and FoldApplicationCase
 
+	Standalone     bool
+	PeerListen     string // empty when it is off
+	Peers          []string
+	PeerAdvertise  string
+	PeerAllow      []netip.Prefix // see PeerNetworks
+	PeerSecretFile string         // see ReadSecret
+	PeerCert       string
+	PeerKey        string
+	PeerCA         string
+	Insecure       bool
+	MaxPeers       int64
+	MaxForwards    int64
+	QueryTimeout   time.Duration
+	TransferQueue  int64
+	LegacyPeers    []LegacyPeer
+
 	Transport      string
 	EventLoops     int64 // 0 = auto
 	MaxHeader      int64
@@ -39,13 +55,17 @@ type Config struct {
 	ASPNetVersion       string
 	FoldApplicationCase bool
 
-	Standalone      bool
 	ShutdownTimeout time.Duration
 	LogLevel        slog.Level
 	LogFormat       string
 
-	origins map[string]Origin // by option name; an option that is missing here has its default
-	aliasAt []Origin          // aliasAt[i] is where Aliases[i] was written
+	// Warnings are what is accepted but should not stay as it is, each on one
+	// line that says where it stands. They hold no secret.
+	Warnings []string
+
+	origins  map[string]Origin // by option name; an option that is missing here has its default
+	aliasAt  []Origin          // aliasAt[i] is where Aliases[i] was written
+	legacyAt []Origin          // legacyAt[i] is where LegacyPeers[i] was written
 }
 
 // Origin says where the value of the named option comes from.

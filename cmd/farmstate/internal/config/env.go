@@ -17,7 +17,7 @@ func fromEnv(environ []string) (values map[string][]string) {
 	for _, entry := range environ {
 		name, text, _ := strings.Cut(entry, "=")
 		o := optionByEnv(name)
-		if o == nil || text == "" && o.Name != "admin" {
+		if o == nil || text == "" && !o.Off {
 			continue
 		}
 		values[o.Name] = []string{text}

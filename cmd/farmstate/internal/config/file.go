@@ -11,29 +11,11 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// aliasKey is the one key of the file that is not in Table.
-const aliasKey = "alias"
-
 // fileValue is a value of the file: the texts for the parser of its option,
 // and the line of its key.
 type fileValue struct {
 	texts []string
 	line  int
-}
-
-// fileAlias is an [[alias]] as it was written.
-type fileAlias struct {
-	line     int // of its head
-	from, to aliasPart
-}
-
-// aliasPart is one side of an alias.
-//
-// Invariant: line == 0 if and only if the side has not been met.
-type aliasPart struct {
-	text string
-	line int
-	bad  bool // it was reported already
 }
 
 // fileReader walks a TOML document and takes the values of known keys out of
@@ -46,12 +28,12 @@ type fileReader struct {
 	name     string
 	parser   unstable.Parser
 	values   map[string]fileValue
-	aliases  []fileAlias
+	items    []*fileItem
 	problems []fileProblem
-	seen     int  // bytes of the document in which lines have been counted
-	line     int  // of the byte behind them, counted from 1
-	inAlias  bool // the lines that follow belong to the last of aliases
-	skip     bool // the lines that follow belong to an unknown table
+	seen     int       // bytes of the document in which lines have been counted
+	line     int       // of the byte behind them, counted from 1
+	item     *fileItem // that the lines that follow belong to; nil for none
+	skip     bool      // the lines that follow belong to an unknown table
 }
 
 // fileProblem keeps the line beside the problem, so that two reports on one
@@ -120,23 +102,24 @@ func (r *fileReader) expression(n *unstable.Node) {
 // table meets [name], which no setting uses.
 func (r *fileReader) table(n *unstable.Node) {
 	key, line := r.key(n)
-	r.skip, r.inAlias = true, false
-	switch {
-	case key == aliasKey:
-		r.report(line, key, "is a list; begin each alias with [[alias]]")
-	case Lookup(key) != nil:
-		r.report(line, key, "is a table; accepted: %s", Lookup(key).Accepts())
-	default:
-		r.unknown(line, key)
+	r.skip, r.item = true, nil
+	if l := listOf(key); l != nil {
+		r.report(line, key, "is a list; %s", l.advice())
+		return
 	}
+	if o := Lookup(key); o != nil {
+		r.report(line, key, "is a table; accepted: %s", o.Accepts())
+		return
+	}
+	r.unknown(line, key)
 }
 
 func (r *fileReader) arrayTable(n *unstable.Node) {
 	key, line := r.key(n)
-	r.inAlias = key == aliasKey
-	r.skip = !r.inAlias
-	if r.inAlias {
-		r.aliases = append(r.aliases, fileAlias{line: line})
+	l := listOf(key)
+	r.skip, r.item = l == nil, nil
+	if l != nil {
+		r.item = r.begin(l, line)
 		return
 	}
 	if o := Lookup(key); o != nil {
@@ -148,12 +131,12 @@ func (r *fileReader) arrayTable(n *unstable.Node) {
 
 func (r *fileReader) keyValue(n *unstable.Node) {
 	key, line := r.key(n)
-	if r.inAlias {
-		r.aliasSide(&r.aliases[len(r.aliases)-1], key, line, n.Value())
+	if r.item != nil {
+		r.itemValue(r.item, key, line, n.Value())
 		return
 	}
-	if key == aliasKey {
-		r.inlineAliases(line, n.Value())
+	if l := listOf(key); l != nil {
+		r.inlineItems(l, line, n.Value())
 		return
 	}
 	o := Lookup(key)
@@ -173,53 +156,6 @@ func (r *fileReader) keyValue(n *unstable.Node) {
 	r.values[key] = fileValue{texts, line}
 }
 
-// aliasSide meets from or to of one alias.
-func (r *fileReader) aliasSide(a *fileAlias, key string, line int, value *unstable.Node) {
-	var part *aliasPart
-	switch key {
-	case "from":
-		part = &a.from
-	case "to":
-		part = &a.to
-	default:
-		r.report(line, aliasKey+"."+key, "unknown key%s; accepted: from, to", didYouMean(key, []string{"from", "to"}))
-		return
-	}
-	if part.line != 0 {
-		r.report(line, aliasKey+"."+key, "is set again; the first time is on line %d", part.line)
-		return
-	}
-	part.line = line
-	texts, err := texts(kindText, value)
-	if err != nil {
-		r.report(line, aliasKey+"."+key, "%s; accepted: an application id, such as /LM/W3SVC/1/ROOT", err)
-		part.bad = true
-		return
-	}
-	part.text = texts[0]
-}
-
-// inlineAliases meets alias = [{from = "…", to = "…"}].
-func (r *fileReader) inlineAliases(line int, value *unstable.Node) {
-	if value.Kind != unstable.Array {
-		r.report(line, aliasKey, "is %s; begin each alias with [[alias]]", describe(value))
-		return
-	}
-	for tables := value.Children(); tables.Next(); {
-		table := tables.Node()
-		if table.Kind != unstable.InlineTable {
-			r.report(line, aliasKey, "holds %s; begin each alias with [[alias]]", describe(table))
-			continue
-		}
-		a := fileAlias{line: line}
-		for pairs := table.Children(); pairs.Next(); {
-			key, at := r.key(pairs.Node())
-			r.aliasSide(&a, key, at, pairs.Node().Value())
-		}
-		r.aliases = append(r.aliases, a)
-	}
-}
-
 func (r *fileReader) unknown(line int, key string) {
 	names := keyNames()
 	r.report(line, key, "unknown key%s; accepted: %s", didYouMean(key, names), strings.Join(names, ", "))
@@ -232,13 +168,16 @@ func didYouMean(key string, names []string) string {
 	return ""
 }
 
-// keyNames are all keys of the file, in the order of Table.
+// keyNames are all keys of the file, in the order of Table and lists.
 func keyNames() []string {
-	names := make([]string, 0, len(Table)+1)
+	names := make([]string, 0, len(Table)+len(lists))
 	for i := range Table {
 		names = append(names, Table[i].Name)
 	}
-	return append(names, aliasKey)
+	for _, l := range lists {
+		names = append(names, l.name)
+	}
+	return names
 }
 
 // lineAt is the line of a byte. The parser could tell, but counts from the

@@ -95,6 +95,42 @@ func TestBadFiles(t *testing.T) {
 			`farm.toml:3: alias.to: "/LM/W3SVC/1/ROOT" is the same as from: remove the rule, or, to join all hashes of this application, name one of them in to: "/LM/W3SVC/1/ROOT(hash)"`},
 		{"option below an alias", "[[alias]]\nfrom = \"/a\"\nto = \"/b\"\ngops = true\n",
 			"farm.toml:4: alias.gops: unknown key; accepted: from, to"},
+		{"legacy peer without an address", "\n[[legacy_peer]]\n",
+			"farm.toml:2: legacy_peer.address: is missing; accepted: HOST:PORT, such as 10.1.0.7:42425 or web2:42425"},
+		{"legacy peer with a bad address", "[[legacy_peer]]\naddress = \"web2\"\n",
+			`farm.toml:2: legacy_peer.address: "web2" has no port; write web2:PORT; accepted: HOST:PORT, such as 10.1.0.7:42425 or web2:42425`},
+		{"legacy peer with IPv6", "[[legacy_peer]]\naddress = \"[fd00::1]:42425\"\n",
+			`farm.toml:2: legacy_peer.address: "[fd00::1]:42425" is an IPv6 address, and the original knows IPv4 only; accepted: HOST:PORT, such as 10.1.0.7:42425 or web2:42425`},
+		{"legacy peer with an unknown key", "[[legacy_peer]]\nAddress = \"a:1\"\naddress = \"a:1\"\n",
+			"farm.toml:2: legacy_peer.Address: unknown key (did you mean address?); accepted: address, authenticate, encrypt, password, password_file"},
+		{"legacy peer with a wrong type", "[[legacy_peer]]\naddress = \"a:1\"\nauthenticate = \"yes\"\npassword = 'long enough for us'\n",
+			`farm.toml:3: legacy_peer.authenticate: is the string "yes"; accepted: true, false`},
+		{"a password that is a number is not shown", "[[legacy_peer]]\naddress = \"a:1\"\nauthenticate = true\npassword = 12345678901234\n",
+			`farm.toml:4: legacy_peer.password: is not a string; accepted: a string`},
+		{"legacy peer without a password", "[[legacy_peer]]\naddress = \"a:1\"\nauthenticate = true\n",
+			`farm.toml:3: legacy_peer.authenticate: true needs the password of that peer; add password, or password_file with the name of a file that holds it`},
+		{"legacy peer with an empty password", "[[legacy_peer]]\naddress = \"a:1\"\nauthenticate = true\npassword = ''\n",
+			`farm.toml:4: legacy_peer.password: is empty, which the original does not accept`},
+		{"legacy peer with an endless password", "[[legacy_peer]]\naddress = \"a:1\"\nauthenticate = true\npassword = '" + strings.Repeat("x", MaxPassword+1) + "'\n",
+			`farm.toml:4: legacy_peer.password: is longer than 1024 bytes`},
+		{"legacy peer with two passwords", "[[legacy_peer]]\naddress = \"a:1\"\nauthenticate = true\npassword = 'long enough for us'\npassword_file = 'x'\n",
+			`farm.toml:5: legacy_peer.password_file: the password is there too, on line 4; keep one of the two`},
+		{"legacy peer with a password and no use for it", "[[legacy_peer]]\naddress = \"a:1\"\npassword = 'long enough for us'\n",
+			`farm.toml:3: legacy_peer.password: is used with authenticate = true only; add that, or remove the password`},
+		{"encryption without authentication", "[[legacy_peer]]\naddress = \"a:1\"\nencrypt = true\n",
+			`farm.toml:3: legacy_peer.encrypt: true needs authenticate = true, since the key for it comes out of the authentication`},
+		{"legacy peer twice", "[[legacy_peer]]\naddress = \"Web2:1\"\n[[legacy_peer]]\naddress = \"web2:1\"\n",
+			`farm.toml:4: legacy_peer.address: "web2:1" is there again; the first time is in farm.toml:1`},
+		{"legacy peer that is this node", "[[legacy_peer]]\naddress = \"127.0.0.1:42425\"\n",
+			`farm.toml:2: legacy_peer.address: "127.0.0.1:42425" is the address of this node's own peer port; name other servers only`},
+		{"legacy peer that is a peer", "peer = [\"127.0.0.1:7\"]\n[[legacy_peer]]\naddress = \"127.0.0.1:7\"\n",
+			`farm.toml:1: peer: "127.0.0.1:7" is a [[legacy_peer]] too (file farm.toml:2); keep peer if it runs farmstate, [[legacy_peer]] if it runs the original`},
+		{"legacy peer without a farm", "standalone = true\n[[legacy_peer]]\naddress = \"127.0.0.1:7\"\n",
+			`farm.toml:1: standalone: true means that there is no farm, but there is a [[legacy_peer]] (file farm.toml:2); remove one of the two`},
+		{"legacy peer in the wrong brackets", "[legacy_peer]\naddress = \"a:1\"\n",
+			"farm.toml:1: legacy_peer: is a list; begin each legacy peer with [[legacy_peer]]"},
+		{"legacy peer as a string", "legacy_peer = \"a:1\"\n",
+			"farm.toml:1: legacy_peer: is the string \"a:1\"; begin each legacy peer with [[legacy_peer]]"},
 		{"not UTF-8", "# ok\nlisten = \"\xe9\"\n",
 			"farm.toml:2: column 11: the byte 0xe9 is not UTF-8; save the file as UTF-8"},
 		{"UTF-16", "\xff\xfel\x00",
@@ -203,7 +239,8 @@ func FuzzFile(f *testing.F) {
 	for _, text := range []string{
 		"", "listen = \"127.0.0.1:1\"\n", "[[alias]]\nfrom = \"/a\"\nto = \"/b\"\n", "alias = [{from = 1}]", "a.b.c = 1\n[x.y]\n",
 		"\"a\\nb\" = 1\n\"a\\nb\" = 1\n", "alias = [{from = \"/a\"\n,\nto=3}, {to = \"/a\", from = [\n1]}]",
-		"allow = [\"10.0.0.0/8\", 1, [2]]\n", "lock_wait = 0x0\n", "max_body = \"\\u0031B\"\n", "listen = \"\"\"\n:1\"\"\"\n", "\xff",
+		"allow = [\"10.0.0.0/8\", 1, [2]]\n", "peer = [\"a:1,b:2\"]\ninsecure = true\n",
+		"[[legacy_peer]]\naddress = \"a:1\"\nauthenticate = true\npassword = \"Cello\"\n[[alias]]\nfrom = \"/a\"\nto = \"/b\"\n", "lock_wait = 0x0\n", "max_body = \"\\u0031B\"\n", "listen = \"\"\"\n:1\"\"\"\n", "\xff",
 	} {
 		f.Add([]byte(text))
 	}
@@ -215,7 +252,7 @@ func FuzzFile(f *testing.F) {
 		c, err := Load(Inputs{File: name})
 		if problems, ok := errors.AsType[Problems](err); ok {
 			for _, p := range problems {
-				if !strings.HasPrefix(p.Where, name) && p.Where != "admin" || strings.ContainsAny(p.Error(), "\n\r") {
+				if !strings.HasPrefix(p.Where, name) && p.Where != "admin" && p.Where != "peer_listen" && p.Where != "max_peers" || strings.ContainsAny(p.Error(), "\n\r") {
 					t.Errorf("problem %q", p.Error())
 				}
 			}

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/farmstate/farmstate/engine/appkey"
 )
@@ -33,6 +32,7 @@ func Load(in Inputs) (*Config, error) {
 		}
 	}
 	l.aliases()
+	l.legacyPeers()
 	l.together()
 	if err := l.all().err(); err != nil {
 		return nil, err
@@ -74,9 +74,13 @@ func (l *loader) problem(where, what string) {
 	l.problems = append(l.problems, Problem{where, what})
 }
 
+func (l *loader) warn(where, what string) {
+	l.config.Warnings = append(l.config.Warnings, Problem{where, what}.Error())
+}
+
 // file takes the values of the configuration file.
 func (l *loader) file(name string) {
-	data, err := readFile(name)
+	data, err := ReadFile(name)
 	if err != nil {
 		p, _ := errors.AsType[Problem](err)
 		l.problems = append(l.problems, p)
@@ -96,8 +100,8 @@ func (l *loader) file(name string) {
 		l.config.origins[o.Name] = Origin{SourceFile, r.where(v.line)}
 	}
 	r.syntax()
-	for _, a := range r.aliases {
-		l.config.Aliases = append(l.config.Aliases, appkey.Alias{From: a.from.text, To: a.to.text})
+	for _, a := range r.itemsOf(aliases) {
+		l.config.Aliases = append(l.config.Aliases, appkey.Alias{From: a.text("from"), To: a.text("to")})
 		l.config.aliasAt = append(l.config.aliasAt, Origin{SourceFile, r.where(a.line)})
 	}
 	l.reader = r
@@ -108,32 +112,27 @@ func (l *loader) file(name string) {
 func (l *loader) aliases() {
 	rules, err := appkey.Compile(l.config.Aliases, l.config.FoldApplicationCase)
 	l.config.Rules = rules
+	if err == nil {
+		return
+	}
+	var items []*fileItem
+	if l.reader != nil {
+		items = l.reader.itemsOf(aliases)
+	}
 	for _, err := range joined(err) {
 		rule, ok := errors.AsType[*appkey.RuleError](err)
 		if !ok {
-			l.problem(aliasKey, err.Error())
+			l.problem(aliases.name, err.Error())
 			continue
 		}
-		a := l.reader.aliases[rule.Rule-1]
-		part := a.from
-		if rule.Field == "to" {
-			part = a.to
+		if a := items[rule.Rule-1]; !a.values[rule.Field].bad {
+			l.reader.report(a.at(rule.Field), aliases.name+"."+rule.Field, "%s %s", show(rule.Value), rule.Problem)
 		}
-		if part.bad {
-			continue
-		}
-		if part.line == 0 {
-			part.line = a.line // It is missing.
-		}
-		l.reader.report(part.line, aliasKey+"."+rule.Field, "%s %s", show(rule.Value), rule.Problem)
 	}
 }
 
 // joined takes an error of errors.Join apart.
 func joined(err error) []error {
-	if err == nil {
-		return nil
-	}
 	if j, ok := err.(interface{ Unwrap() []error }); ok {
 		return j.Unwrap()
 	}
@@ -154,28 +153,9 @@ func (l *loader) all() Problems {
 	return append(all, l.problems...)
 }
 
-// together judges what only several options together can get wrong.
-func (l *loader) together() {
-	c := l.config
-	for _, name := range []string{"listen", "admin"} {
-		addr := Lookup(name).Values(c)[0]
-		if len(c.Allow) == 0 && Exposed(addr) {
-			l.problem(c.place(name), `"`+addr+`" `+ExposedAdvice)
-		}
-	}
-	if c.Admin != "" && c.Admin == c.Listen && !strings.HasSuffix(c.Admin, ":0") {
-		l.problem(c.place("admin"), `"`+c.Admin+`" is the address of the state port too; give one of them another port`)
-	}
-}
-
-// ExposedAdvice is what to do about an address that other machines can reach
-// while nobody is allowed to. It goes on after the address.
-const ExposedAdvice = "can be reached from other machines, and the protocol has no authentication; " +
-	"name the networks that may connect with allow (--allow 10.1.0.0/16), or use an address of this machine alone, such as 127.0.0.1"
-
-// place is where the value of the named option was written, as problems name
+// Place is where the value of the named option was written, as problems name
 // it.
-func (c *Config) place(name string) string {
+func (c *Config) Place(name string) string {
 	o := c.Origin(name)
 	switch o.Source {
 	case SourceFile:

@@ -60,8 +60,16 @@ func TestDefaults(t *testing.T) {
 		{"session_queue", c.SessionQueue, int64(engine.DefaultSessionQueue)},
 		{"stale_lock", c.StaleLock, engine.DefaultStaleLock},
 		{"aspnet_version", c.ASPNetVersion, netpoll.DefaultASPNetVersion},
-		{"standalone", c.Standalone, true},
-		{"shutdown_timeout", c.ShutdownTimeout, 10 * time.Second},
+		{"standalone", c.Standalone, false},
+		{"peer_listen", c.PeerListen, "127.0.0.1:42425"},
+		{"peer_advertise", c.PeerAdvertise, ""},
+		{"peer_secret_file", c.PeerSecretFile, ""},
+		{"insecure", c.Insecure, false},
+		{"max_peers", c.MaxPeers, int64(256)},
+		{"max_forwards", c.MaxForwards, int64(5)},
+		{"query_timeout", c.QueryTimeout, 2500 * time.Millisecond},
+		{"transfer_queue", c.TransferQueue, int64(engine.DefaultTransferQueue)},
+		{"shutdown_timeout", c.ShutdownTimeout, time.Minute},
 		{"log_level", c.LogLevel, slog.LevelInfo},
 		{"log_format", c.LogFormat, "text"},
 		{"gops", c.Gops, false},
@@ -74,6 +82,9 @@ func TestDefaults(t *testing.T) {
 	}
 	if len(c.Allow) != 0 || len(c.Aliases) != 0 || c.Rules != nil {
 		t.Errorf("allow %v, aliases %v, rules %v: want none", c.Allow, c.Aliases, c.Rules)
+	}
+	if len(c.Peers) != 0 || len(c.PeerAllow) != 0 || len(c.LegacyPeers) != 0 || len(c.Warnings) != 0 {
+		t.Errorf("peers %v, peer_allow %v, legacy peers %v, warnings %v: want none", c.Peers, c.PeerAllow, c.LegacyPeers, c.Warnings)
 	}
 }
 
@@ -130,14 +141,18 @@ allow = ["10.0.0.0/8", "192.168.0.1"]
 	check(4*time.Second, "flag --lock-wait", "fd00::/8", "10.9.9.9")
 }
 
-// TestEmptyVariables: an empty variable is no value, except for admin.
+// TestEmptyVariables: an empty variable is no value, except for what it
+// switches off.
 func TestEmptyVariables(t *testing.T) {
-	c := load(t, Inputs{Environ: []string{"FARMSTATE_LOCK_WAIT=", "FARMSTATE_ADMIN=", "farmstate_listen=x", "FARMSTATE_Listen=x"}})
+	c := load(t, Inputs{Environ: []string{"FARMSTATE_LOCK_WAIT=", "FARMSTATE_ADMIN=", "FARMSTATE_PEER_LISTEN=", "FARMSTATE_PEER=", "farmstate_listen=x", "FARMSTATE_Listen=x"}})
 	if c.LockWait != engine.DefaultLockWait || c.IsSet("lock_wait") {
 		t.Errorf("lock_wait %s", c.LockWait)
 	}
 	if c.Admin != "" || !c.IsSet("admin") {
 		t.Errorf("admin %q", c.Admin)
+	}
+	if c.PeerListen != "" || !c.IsSet("peer_listen") || c.IsSet("peer") {
+		t.Errorf("peer_listen %q, peer %q", c.PeerListen, c.Peers)
 	}
 	if c.Listen != netpoll.DefaultAddr {
 		t.Errorf("listen %q", c.Listen)
@@ -194,7 +209,23 @@ func TestBadValues(t *testing.T) {
 		{"lock_queue", "0", `"0" is below 1; accepted: a whole number from 1 to 1048576`},
 		{"aspnet_version", "1.1.4322", `"1.1.4322" begins with a number below 2, which ASP.NET refuses; accepted: numbers with dots between them, the first at least 2, such as 4.0.30319`},
 		{"aspnet_version", "four", `"four" is not a version; accepted: numbers with dots between them, the first at least 2, such as 4.0.30319`},
-		{"standalone", "false", `"false" is not possible: this version runs one node without a farm; accepted: true`},
+		{"standalone", "no", `"no" is not true or false; accepted: true, false`},
+		{"peer_listen", "42425", `"42425" has no host; write 127.0.0.1:42425, or :42425 for every address of this machine; accepted: HOST:PORT, such as 127.0.0.1:42425, [::1]:42425 or :42425, or off`},
+		{"peer", "42425", `"42425" has no host; write HOST:42425; accepted: HOST:PORT, such as 10.1.0.7:42425 or web2:42425`},
+		{"peer", ":42425", `":42425" has no host; write HOST:42425; accepted: HOST:PORT, such as 10.1.0.7:42425 or web2:42425`},
+		{"peer", "web2", `"web2" has no port; write web2:PORT; accepted: HOST:PORT, such as 10.1.0.7:42425 or web2:42425`},
+		{"peer", "web2:0", `"web2:0" has the port 0, where nothing can be reached; accepted: HOST:PORT, such as 10.1.0.7:42425 or web2:42425`},
+		{"peer", "127.0.0.1:1, 0.0.0.0:42425", `" 0.0.0.0:42425" has the host "0.0.0.0", which is no address of one machine; accepted: HOST:PORT, such as 10.1.0.7:42425 or web2:42425`},
+		{"peer", "[::]:1", `"[::]:1" has the host "::", which is no address of one machine; accepted: HOST:PORT, such as 10.1.0.7:42425 or web2:42425`},
+		{"peer_advertise", "web1", `"web1" has no port; write web1:PORT; accepted: HOST:PORT, such as 10.1.0.7:42425 or web2:42425, or nothing`},
+		{"peer_allow", "web2", `"web2" is neither a network nor an IP address; accepted: networks and IP addresses, such as 10.1.0.0/16, 192.168.7.12 or fd00::/8`},
+		{"peer_secret_file", "a\nb", `"a\nb" has a control character in it; accepted: the name of a file, or nothing`},
+		{"insecure", "1", `"1" is not true or false; accepted: true, false`},
+		{"max_peers", "0", `"0" is below 1; accepted: a whole number from 1 to 65536`},
+		{"max_forwards", "256", `"256" is above 255; accepted: a whole number from 0 to 255`},
+		{"query_timeout", "9ms", `"9ms" is below 10ms; accepted: a duration from 10ms to 1m, such as 2.5s`},
+		{"query_timeout", "2.5", `"2.5" has no unit; accepted: a duration from 10ms to 1m, such as 2.5s`},
+		{"transfer_queue", "1048577", `"1048577" is above 1048576; accepted: a whole number from 1 to 1048576`},
 		{"log_level", "loud", `"loud" is not known; accepted: debug, info, warn, error`},
 		{"log_format", "xml", `"xml" is not known; accepted: text, json`},
 	} {
@@ -239,7 +270,20 @@ func TestGoodValues(t *testing.T) {
 		"fold_application_case": {[]string{"true"}, `true`},
 		"http_status_line":      {[]string{"true"}, `true`},
 		"aspnet_version":        {[]string{"2.0.50727"}, `"2.0.50727"`},
-		"standalone":            {[]string{"true"}, `true`},
+		"peer_listen":           {[]string{"[::1]:0"}, `"[::1]:0"`},
+		"peer":                  {[]string{"web2:42425", "10.1.0.7:42425"}, `["web2:42425", "10.1.0.7:42425, WEB2:42425"]`},
+		"peer_advertise":        {[]string{"203.0.113.5:42425"}, `"203.0.113.5:42425"`},
+		"peer_allow":            {[]string{"10.2.0.0/16"}, `["10.2.0.0/16"]`},
+		"peer_secret_file":      {[]string{"farm.secret"}, `'farm.secret'`},
+		"insecure":              {[]string{"true"}, `true`},
+		"max_peers":             {[]string{"2"}, `2`},
+		"max_forwards":          {[]string{"0"}, `0`},
+		"query_timeout":         {[]string{"1s"}, `"1000ms"`},
+		"transfer_queue":        {[]string{"1"}, `1`},
+		"standalone":            {[]string{"false"}, `false`}, // as the peers demand
+		"peer_cert":             {[]string{""}, `""`},         // as the secret demands
+		"peer_key":              {[]string{""}, `""`},
+		"peer_ca":               {[]string{""}, `""`},
 		"shutdown_timeout":      {[]string{"10m"}, `"10m0s"`},
 		"log_level":             {[]string{"debug"}, `"debug"`},
 		"log_format":            {[]string{"json"}, `"json"`},
@@ -272,9 +316,23 @@ func TestGoodValues(t *testing.T) {
 	}
 }
 
+// TestCertificates reads the options that TestGoodValues cannot have.
+func TestCertificates(t *testing.T) {
+	c := load(t, Inputs{Flags: map[string][]string{
+		"peer_cert": {"node.crt"}, "peer_key": {"node.key"}, "peer_ca": {"ca.crt"}, "peer_listen": {":42425"}, "peer_allow": {"10.0.0.0/8"},
+	}})
+	if c.PeerCert != "node.crt" || c.PeerKey != "node.key" || c.PeerCA != "ca.crt" {
+		t.Errorf("%q, %q, %q", c.PeerCert, c.PeerKey, c.PeerCA)
+	}
+	if c := load(t, Inputs{Flags: map[string][]string{"standalone": {"true"}}}); !c.Standalone {
+		t.Error("not standalone")
+	}
+}
+
 // TestTogether shows what only several options together get wrong.
 func TestTogether(t *testing.T) {
 	const advice = "can be reached from other machines, and the protocol has no authentication; name the networks that may connect with allow (--allow 10.1.0.0/16), or use an address of this machine alone, such as 127.0.0.1"
+	const protect = "links are neither authenticated nor encrypted; give all nodes one secret with peer_secret_file (--peer-secret-file FILE), or certificates with peer_cert, peer_key and peer_ca, or allow plain links with insecure = true (--insecure)"
 	for _, v := range []struct {
 		flags map[string][]string
 		want  string
@@ -290,6 +348,25 @@ func TestTogether(t *testing.T) {
 		{map[string][]string{"listen": {"127.0.0.1:1"}, "admin": {"127.0.0.1:1"}}, `--admin: "127.0.0.1:1" is the address of the state port too; give one of them another port`},
 		{map[string][]string{"listen": {"127.0.0.1:0"}, "admin": {"127.0.0.1:0"}}, ""},
 		{map[string][]string{"listen": {"127.0.0.1:42480"}}, `admin: "127.0.0.1:42480" is the address of the state port too; give one of them another port`},
+		{map[string][]string{"listen": {"127.0.0.1:42425"}}, `peer_listen: "127.0.0.1:42425" is the address of the state port too; give one of them another port`},
+		{map[string][]string{"listen": {"127.0.0.1:42425"}, "standalone": {"true"}}, ""},
+		{map[string][]string{"peer_listen": {"127.0.0.1:42480"}}, `--peer-listen: "127.0.0.1:42480" is the address of the admin pages too; give one of them another port`},
+		{map[string][]string{"peer_listen": {"off"}, "admin": {"off"}}, ""},
+		{map[string][]string{"peer_listen": {":42425"}}, `--peer-listen: ":42425" can be reached from other machines, and ` + protect},
+		{map[string][]string{"peer_listen": {":42425"}, "insecure": {"true"}}, ""},
+		{map[string][]string{"peer_listen": {":42425"}, "peer_secret_file": {"s"}}, ""},
+		{map[string][]string{"peer_listen": {":42425"}, "standalone": {"true"}}, ""},
+		{map[string][]string{"peer": {"127.0.0.1:1", "localhost:2", "[::1]:3"}}, ""},
+		{map[string][]string{"peer": {"127.0.0.1:1", "web2:42425", "10.1.0.7:42425"}}, `--peer: "web2:42425" is on another machine, and ` + protect},
+		{map[string][]string{"peer": {"10.1.0.7:42425"}}, `--peer: "10.1.0.7:42425" is on another machine, and ` + protect},
+		{map[string][]string{"peer": {"10.1.0.7:42425"}, "peer_secret_file": {"s"}}, ""},
+		{map[string][]string{"peer": {"127.0.0.1:42425"}}, `--peer: "127.0.0.1:42425" is the address of this node's own peer port; name other nodes only`},
+		{map[string][]string{"peer": {"127.0.0.1:42425"}, "peer_listen": {"127.0.0.1:0"}}, ""},
+		{map[string][]string{"peer": {"127.0.0.1:1"}, "standalone": {"true"}}, `--standalone: true means that there is no farm, but peer names other nodes (flag --peer); remove one of the two`},
+		{map[string][]string{"peer": {"127.0.0.1:1", "127.0.0.1:2"}, "max_peers": {"1"}}, `--max-peers: 1 is less than the 2 peers that are listed; raise it`},
+		{map[string][]string{"peer_key": {"k"}}, `--peer-key: is given without peer_cert and peer_ca; certificates need all of peer_cert, peer_key, peer_ca`},
+		{map[string][]string{"peer_cert": {"c"}, "peer_key": {"k"}, "peer_ca": {"a"}, "peer_secret_file": {"s"}}, `--peer-secret-file: is given together with peer_cert; links use either a secret or certificates, so remove one of the two`},
+		{map[string][]string{"peer_cert": {"c"}, "peer_key": {"k"}, "peer_ca": {"a"}, "peer": {"web2:1"}}, ""},
 	} {
 		_, err := Load(Inputs{Flags: v.flags})
 		got := ""

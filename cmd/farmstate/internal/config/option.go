@@ -27,6 +27,7 @@ type Option struct {
 	Meta    string // what stands for the value in the help: SIZE
 	Help    string // one sentence without a full stop
 	Detail  string // further paragraphs for the reference, Markdown; may be empty
+	Off     bool   // an empty value switches it off, so that an empty variable is a value
 
 	value binding
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // Print writes c as a TOML file with the origin of each value behind it. The
-// file is itself a configuration that gives the same values.
+// file is itself a configuration that gives the same values, but for passwords
+// that stood in the configuration: they are masked.
 func (c *Config) Print(w io.Writer) error {
 	type line struct{ text, origin string }
 	lines := make([]line, 0, len(Table))
@@ -27,10 +28,25 @@ func (c *Config) Print(w io.Writer) error {
 		fmt.Fprintf(&b, "%-*s  # %s\n", width, l.text, l.origin)
 	}
 	for i, a := range c.Aliases {
-		fmt.Fprintf(&b, "\n[[%s]]  # %s\nfrom = %s\nto = %s\n", aliasKey, c.AliasOrigin(i), quote(a.From), quote(a.To))
+		fmt.Fprintf(&b, "\n[[%s]]  # %s\nfrom = %s\nto = %s\n", aliases.name, c.AliasOrigin(i), Quote(a.From), Quote(a.To))
+	}
+	for i, p := range c.LegacyPeers {
+		fmt.Fprintf(&b, "\n[[%s]]  # %s\n%s", legacyPeers.name, c.LegacyOrigin(i), p.toml())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// toml is the legacy peer as TOML spells it, with the password masked.
+func (p LegacyPeer) toml() string {
+	text := fmt.Sprintf("address = %s\nauthenticate = %t\nencrypt = %t\n", Quote(p.Address), p.Authenticate, p.Encrypt)
+	switch {
+	case p.file != "":
+		return text + "password_file = " + Quote(p.file) + "\n"
+	case p.Password != "":
+		return text + "password = " + Quote(passwordMask) + "  # masked; write the password itself before you use this\n"
+	}
+	return text
 }
 
 // toml is the value that c has for the option, as TOML spells it.
@@ -42,17 +58,17 @@ func (o *Option) toml(c *Config) string {
 	case kindList:
 		quoted := make([]string, len(values))
 		for i, v := range values {
-			quoted[i] = quote(v)
+			quoted[i] = Quote(v)
 		}
 		return "[" + strings.Join(quoted, ", ") + "]"
 	case kindText, kindSize, kindDuration:
 	}
-	return quote(values[0])
+	return Quote(values[0])
 }
 
-// quote spells s as a TOML string, in double quotes where nothing has to be
-// escaped.
-func quote(s string) string {
+// Quote spells s as a TOML string on one line, in double quotes where nothing
+// has to be escaped. Requires valid UTF-8.
+func Quote(s string) string {
 	if plain := `"` + s + `"`; strconv.Quote(s) == plain {
 		return plain
 	}
@@ -76,13 +92,23 @@ type printedAlias struct {
 	Where string `json:"where"`
 }
 
+type printedLegacyPeer struct {
+	Address      string `json:"address"`
+	Authenticate bool   `json:"authenticate"`
+	Encrypt      bool   `json:"encrypt"`
+	Password     string `json:"password,omitempty"` // the mask
+	PasswordFile string `json:"password_file,omitempty"`
+	Where        string `json:"where"`
+}
+
 // PrintJSON writes c as one JSON object: options, by name, each with its value
-// and origin, and aliases.
+// and origin, aliases, and legacy peers with their passwords masked.
 func (c *Config) PrintJSON(w io.Writer) error {
 	out := struct {
-		Options map[string]printedValue `json:"options"`
-		Aliases []printedAlias          `json:"aliases"`
-	}{make(map[string]printedValue), []printedAlias{}}
+		Options     map[string]printedValue `json:"options"`
+		Aliases     []printedAlias          `json:"aliases"`
+		LegacyPeers []printedLegacyPeer     `json:"legacy_peers"`
+	}{make(map[string]printedValue), []printedAlias{}, []printedLegacyPeer{}}
 	for i := range Table {
 		o := &Table[i]
 		from := c.Origin(o.Name)
@@ -90,6 +116,13 @@ func (c *Config) PrintJSON(w io.Writer) error {
 	}
 	for i, a := range c.Aliases {
 		out.Aliases = append(out.Aliases, printedAlias{a.From, a.To, c.AliasOrigin(i).Where})
+	}
+	for i, p := range c.LegacyPeers {
+		printed := printedLegacyPeer{p.Address, p.Authenticate, p.Encrypt, "", p.file, c.LegacyOrigin(i).Where}
+		if p.Password != "" && p.file == "" {
+			printed.Password = passwordMask
+		}
+		out.LegacyPeers = append(out.LegacyPeers, printed)
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
@@ -114,17 +147,25 @@ func (o *Option) plain(c *Config) any {
 
 // Summary counts the settings of c that are not defaults, for one line.
 func (c *Config) Summary() string {
-	settings := len(c.origins)
-	text := fmt.Sprintf("%d settings", settings)
-	if settings == 1 {
-		text = "1 setting"
+	parts := []string{count(len(c.origins), "setting", "settings")}
+	for _, part := range []struct {
+		n         int
+		one, many string
+	}{
+		{len(c.Aliases), "alias", "aliases"},
+		{len(c.LegacyPeers), "legacy peer", "legacy peers"},
+		{len(c.Warnings), "warning", "warnings"},
+	} {
+		if part.n > 0 {
+			parts = append(parts, count(part.n, part.one, part.many))
+		}
 	}
-	switch len(c.Aliases) {
-	case 0:
-	case 1:
-		text += ", 1 alias"
-	default:
-		text += fmt.Sprintf(", %d aliases", len(c.Aliases))
+	return strings.Join(parts, ", ")
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
 	}
-	return text
+	return strconv.Itoa(n) + " " + many
 }

@@ -34,6 +34,15 @@ func again(t *testing.T, c *Config) {
 	if !slices.Equal(c.Aliases, read.Aliases) {
 		t.Errorf("aliases were %v, are %v", c.Aliases, read.Aliases)
 	}
+	masked := slices.Clone(c.LegacyPeers)
+	for i := range masked {
+		if masked[i].file == "" && masked[i].Password != "" {
+			masked[i].Password = passwordMask
+		}
+	}
+	if !slices.Equal(masked, read.LegacyPeers) {
+		t.Errorf("legacy peers were %v, are %v", masked, read.LegacyPeers)
+	}
 }
 
 var printed = Inputs{

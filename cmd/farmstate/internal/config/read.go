@@ -15,24 +15,39 @@ import (
 // other file.
 const maxFile = 1 << 20
 
-// readFile reads a configuration file. Its error is a [Problem].
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+// ReadFile reads a configuration file: text in UTF-8 of bounded size, without
+// a byte order mark. Its error is a [Problem].
+func ReadFile(name string) ([]byte, error) {
+	data, _, err := readBounded(name, maxFile, "configuration file")
 	if err != nil {
-		return nil, openAdvice(name, err)
-	}
-	defer func() { _ = f.Close() }() // Read only: nothing is lost.
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, Problem{name, "this is a directory; name the configuration file in it"}
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, Problem{name, "cannot be read: " + reason(err)}
-	}
-	if len(data) > maxFile {
-		return nil, Problem{name, "is larger than " + formatSize(maxFile) + ", so it is no configuration file"}
+		return nil, err
 	}
 	return plainText(name, data)
+}
+
+// readBounded reads a file of up to limit bytes, which what names in messages.
+// Its error is a [Problem].
+func readBounded(name string, limit int64, what string) ([]byte, os.FileInfo, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, nil, openAdvice(name, err)
+	}
+	defer func() { _ = f.Close() }() // Read only: nothing is lost.
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, Problem{name, "cannot be read: " + reason(err)}
+	}
+	if info.IsDir() {
+		return nil, nil, Problem{name, "this is a directory; name the " + what + " in it"}
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, nil, Problem{name, "cannot be read: " + reason(err)}
+	}
+	if int64(len(data)) > limit {
+		return nil, nil, Problem{name, "is larger than " + formatSize(limit) + ", so it is no " + what}
+	}
+	return data, info, nil
 }
 
 func openAdvice(name string, err error) Problem {

@@ -9,6 +9,7 @@ import (
 // The groups of the table, in the order in which they are shown.
 const (
 	groupNetwork   = "Who may connect"
+	groupFarm      = "The farm"
 	groupLimits    = "Connections and their limits"
 	groupSessions  = "Sessions"
 	groupClients   = "What clients see"
@@ -23,8 +24,8 @@ var logFormats = []string{"text", "json"}
 
 // Table is every option of a node, in the order in which they are shown.
 //
-// [[alias]] stands beside it: it is the one setting with a structure, and
-// lives in the file only. The option config is another: it says where the file
+// The lists with a structure, [[alias]] and [[legacy_peer]], stand beside it:
+// they live in the file only. The option config is another: it says where the file
 // is, so it cannot stand in it.
 //
 // Static after init.
@@ -44,7 +45,7 @@ var Table = []Option{
 	{
 		Name: "allow", Group: groupNetwork, Meta: "NET", Default: "",
 		Help: "Network or address that may connect, besides this machine over its loopback addresses; may be repeated",
-		Detail: "The list holds for the state port and for the admin pages. A client on this machine that connects to one of the machine's\n" +
+		Detail: "The list holds for the state port, for the admin pages, and, as long as `peer_allow` is empty, for the peer port. A client on this machine that connects to one of the machine's\n" +
 			"other addresses needs to be listed like any other. A connection from elsewhere is closed at once, and counted.",
 		value: networks{func(c *Config) *[]netip.Prefix { return &c.Allow }},
 	},
@@ -53,14 +54,109 @@ var Table = []Option{
 		Help: "Address of the admin pages (HTTP); off switches them off",
 		Detail: "When nobody set this option and the port is taken, the node warns and runs without admin pages. When it was set and the\n" +
 			"port is taken, the node does not start.",
+		Off: true,
 		value: text("HOST:PORT, such as 127.0.0.1:42480, or off",
-			parseAdmin, formatAdmin, func(c *Config) *string { return &c.Admin }),
+			parseListenOrOff, formatListenOrOff, func(c *Config) *string { return &c.Admin }),
 	},
 	{
 		Name: "gops", Group: groupNetwork, Default: "false",
 		Help:   "Start the gops agent on a free loopback port",
 		Detail: "With the agent, `gops` on the same machine can show stacks, memory and profiles of the process. Its address is logged.",
 		value:  boolean(func(c *Config) *bool { return &c.Gops }),
+	},
+	{
+		Name: "standalone", Group: groupFarm, Default: "false",
+		Help:   "Run without a farm: nothing listens on the peer port, and no other node is asked",
+		Detail: "Not together with `peer` or `[[legacy_peer]]`.",
+		value:  boolean(func(c *Config) *bool { return &c.Standalone }),
+	},
+	{
+		Name: "peer_listen", Group: groupFarm, Meta: "ADDR", Default: "127.0.0.1:42425",
+		Help: "Address of the peer port, where other nodes connect; off switches it off, port 0 takes a free port",
+		Detail: "An address that other machines can reach is refused unless links are protected, by `peer_secret_file` or by certificates, or\n" +
+			"`insecure` is set. `peer_allow` says who may connect.\n\n" +
+			"When nobody set this option and the port is taken, the node warns and runs without a farm. When it was set and the port is\n" +
+			"taken, or when there are peers in the configuration, the node does not start.",
+		Off: true,
+		value: text("HOST:PORT, such as 127.0.0.1:42425, [::1]:42425 or :42425, or off",
+			parseListenOrOff, formatListenOrOff, func(c *Config) *string { return &c.PeerListen }),
+	},
+	{
+		Name: "peer", Group: groupFarm, Meta: "HOST:PORT", Default: "",
+		Help: "Peer port of another node to keep a link to; may be repeated",
+		Detail: "One of two nodes is enough to list the other: the link serves both. Any topology will do in which every node can be reached\n" +
+			"from every other within `max_forwards` hops. A peer on another machine needs the same protection as `peer_listen`.\n\n" +
+			"For servers that still run the original peer-to-peer state server, see `[[legacy_peer]]`.",
+		value: peerList{func(c *Config) *[]string { return &c.Peers }},
+	},
+	{
+		Name: "peer_advertise", Group: groupFarm, Meta: "HOST:PORT", Default: "",
+		Help: "Address under which other nodes reach the peer port of this one; empty derives it",
+		Detail: "Empty means the port that listens, on the address that this machine has on the way to the node that asks. To be set where\n" +
+			"that address cannot be reached, as behind network address translation or with published container ports.",
+		value: text(peerForm+", or nothing", parseAdvertise, identity, func(c *Config) *string { return &c.PeerAdvertise }),
+	},
+	{
+		Name: "peer_allow", Group: groupFarm, Meta: "NET", Default: "",
+		Help:   "Network or address that may connect to the peer port, besides this machine over its loopback addresses; may be repeated",
+		Detail: "Empty means the networks of `allow`. A connection from elsewhere is closed at once, and counted.",
+		value:  networks{func(c *Config) *[]netip.Prefix { return &c.PeerAllow }},
+	},
+	{
+		Name: "peer_secret_file", Group: groupFarm, Meta: "FILE", Default: "",
+		Help: "File with the secret that all nodes of the farm share; links are then authenticated and encrypted",
+		Detail: "The secret is what the file holds without the white space at its ends: at least 16 bytes, at most 4 KiB.\n" +
+			"`openssl rand -base64 32` writes a good one. A file that every account of the machine can read gets a warning. A name that\n" +
+			"does not begin with a slash or a drive is looked up in the folder that farmstate was started in; that holds for all files\n" +
+			"of this group. Not together with `peer_cert`.",
+		value: fileName(func(c *Config) *string { return &c.PeerSecretFile }),
+	},
+	{
+		Name: "peer_cert", Group: groupFarm, Meta: "FILE", Default: "",
+		Help:   "File with the certificate that this node shows to others (PEM)",
+		Detail: "The other way to protect links, in place of `peer_secret_file`. It needs `peer_key` and `peer_ca` as well.",
+		value:  fileName(func(c *Config) *string { return &c.PeerCert }),
+	},
+	{
+		Name: "peer_key", Group: groupFarm, Meta: "FILE", Default: "",
+		Help:  "File with the private key of peer_cert (PEM)",
+		value: fileName(func(c *Config) *string { return &c.PeerKey }),
+	},
+	{
+		Name: "peer_ca", Group: groupFarm, Meta: "FILE", Default: "",
+		Help:  "File with the certificates of whoever signs the certificates of nodes (PEM)",
+		value: fileName(func(c *Config) *string { return &c.PeerCA }),
+	},
+	{
+		Name: "insecure", Group: groupFarm, Default: "false",
+		Help: "Allow plain links between nodes on different machines",
+		Detail: "Whoever reaches the peer port, or the wire between two nodes, can then read and change every session. Links within one\n" +
+			"machine may be plain without it.",
+		value: boolean(func(c *Config) *bool { return &c.Insecure }),
+	},
+	{
+		Name: "max_peers", Group: groupFarm, Unit: "links", Meta: "N", Default: "256",
+		Help:  "Links to other nodes at one time; one more is closed at once, and counted",
+		value: integer(1, 1<<16, func(c *Config) *int64 { return &c.MaxPeers }),
+	},
+	{
+		Name: "max_forwards", Group: groupFarm, Unit: "hops", Meta: "N", Default: "5",
+		Help: "How often a question for a session is passed on from node to node",
+		Detail: "To reach the whole farm it has to be the number of nodes that lie between the two that are farthest apart, or more. 0 asks\n" +
+			"the neighbours only.",
+		value: integer(0, 255, func(c *Config) *int64 { return &c.MaxForwards }),
+	},
+	{
+		Name: "query_timeout", Group: groupFarm, Unit: "duration", Meta: "DURATION", Default: "2.5s",
+		Help: "Longest search for a session in the farm",
+		Detail: "A search ends as soon as every node has answered; the timeout is for nodes that do not answer, and for originals, which do\n" +
+			"not say that they lack a session. Keep it under a third of the `stateNetworkTimeout` of the web servers (10 s by default).",
+		value: duration(10*time.Millisecond, time.Minute, "2.5s", func(c *Config) *time.Duration { return &c.QueryTimeout }),
+	},
+	{
+		Name: "transfer_queue", Group: groupFarm, Unit: "requests", Meta: "N", Default: "20",
+		Help:  "Requests that may wait for one session that is on its way between nodes, longer than a moment; one more is refused",
+		value: integer(1, 1<<20, func(c *Config) *int64 { return &c.TransferQueue }),
 	},
 	{
 		Name: "transport", Group: groupLimits, Meta: "NAME", Default: "auto",
@@ -129,7 +225,7 @@ var Table = []Option{
 		value: integer(1, 1<<20, func(c *Config) *int64 { return &c.LockQueue }),
 	},
 	{
-		Name: "session_queue", Group: groupSessions, Unit: "requests", Meta: "N", Default: "1024",
+		Name: "session_queue", Group: groupSessions, Unit: "requests", Meta: "N", Default: "50",
 		Help:  "Requests that may be queued for one session while others are served; one more is refused",
 		value: integer(1, 1<<20, func(c *Config) *int64 { return &c.SessionQueue }),
 	},
@@ -161,14 +257,9 @@ var Table = []Option{
 			parseASPNetVersion, identity, func(c *Config) *string { return &c.ASPNetVersion }),
 	},
 	{
-		Name: "standalone", Group: groupOperation, Default: "true",
-		Help:  "Run as one node without a farm; true is the only value",
-		value: onlyTrue("is not possible: this version runs one node without a farm", func(c *Config) *bool { return &c.Standalone }),
-	},
-	{
-		Name: "shutdown_timeout", Group: groupOperation, Unit: "duration", Meta: "DURATION", Default: "10s",
-		Help:  "How long a stop waits for requests that have begun",
-		value: duration(0, 10*time.Minute, "10s", func(c *Config) *time.Duration { return &c.ShutdownTimeout }),
+		Name: "shutdown_timeout", Group: groupOperation, Unit: "duration", Meta: "DURATION", Default: "1m",
+		Help:  "How long a stop may take for handing the sessions over and for requests that have begun",
+		value: duration(0, 10*time.Minute, "1m", func(c *Config) *time.Duration { return &c.ShutdownTimeout }),
 	},
 	{
 		Name: "log_level", Group: groupOperation, Meta: "LEVEL", Default: "info",
