@@ -37,6 +37,10 @@ func (e *Engine) notFound(now Time, lane int, t *Ticket) {
 // create makes a new session of a Set. It returns false if there is one already, or if another node must be asked first. See
 // docs/protocol.md §7.1.
 func (e *Engine) create(now Time, lane int, t *Ticket) bool {
+	if e.closed.Load() {
+		e.turnAway(lane, t)
+		return true
+	}
 	s := e.newSession(t.Key)
 	cost := s.cost() + s.begin(now, t)
 	if !e.memory.takeNew(cost) {
@@ -50,6 +54,17 @@ func (e *Engine) create(now Time, lane int, t *Ticket) bool {
 	}
 	e.born(lane, t)
 	return true
+}
+
+// Close says whether new sessions are turned away, because this node is about to stop and nobody would take them over: the requester must learn
+// that its session is not kept (§6.5). Those that are here, and that come from other nodes, are served.
+func (e *Engine) Close(closed bool) { e.closed.Store(closed) }
+
+// turnAway refuses to create a session.
+func (e *Engine) turnAway(lane int, t *Ticket) {
+	e.drop(t)
+	t.Out.Status = Refused
+	e.answer(lane, t)
 }
 
 // begin makes a record the new session of a Set. It returns what its body takes of the memory account.

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"sync/atomic"
+
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/farmstate/farmstate/engine/appkey"
@@ -16,6 +18,7 @@ type Engine struct {
 	heads heads
 
 	memory memory
+	closed atomic.Bool // no session is created; see Close
 	queue  queue
 	counts counts
 	shards [numShards]shard

@@ -27,6 +27,10 @@ func (e *Engine) actVoid(now Time, lane int, s *session, t *Ticket) {
 
 // fill makes an entered void placeholder the session of a Set. If there is no memory for it the placeholder stays void.
 func (e *Engine) fill(now Time, lane int, s *session, t *Ticket) {
+	if e.closed.Load() {
+		e.turnAway(lane, t)
+		return
+	}
 	cost := s.begin(now, t)
 	if !e.memory.hasRoomNew(cost) || !e.memory.take(cost) { // the placeholder has paid for the record, but as if a session came
 		s.life, s.body, s.minutes = void, blob{}, 0
