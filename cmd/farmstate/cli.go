@@ -17,7 +17,9 @@ type cli struct {
 
 	Serve   serveCmd   `cmd:"" help:"Run a node."`
 	Load    loadCmd    `cmd:"" help:"Drive a node as a web farm would, and report throughput and latency."`
+	Drain   drainCmd   `cmd:"" help:"Hand all sessions of a running node to the others."`
 	Config  configCmd  `cmd:"" help:"Check or show a configuration."`
+	Cert    certCmd    `cmd:"" help:"Make the certificates of a farm: a small CA for the links between nodes."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 	HelpCmd helpCmd    `cmd:"" name:"help" help:"Show help for all commands and options, or for one command."`
 }
