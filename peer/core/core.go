@@ -1,0 +1,250 @@
+package core
+
+import (
+	"time"
+
+	"github.com/farmstate/farmstate/engine"
+	"github.com/farmstate/farmstate/peer/message"
+)
+
+// Core decides for one node. It owns no socket, goroutine, mutex or clock. Its caller passes in what has happened and carries out, in order, what Ready returns;
+// results of actions are passed in again (Taken, Settled, Delivered). Times are nanoseconds of one clock that never goes back.
+//
+// Invariants, for each session:
+//   - a session that this node has taken out of service for a move is served again only after the move has been called off, and forgotten only after the
+//     addressee has said that it holds it;
+//   - a session that this node holds for somebody is served only after that node has said so, or is known to be unable to and nobody else has it;
+//   - whatever waits here has a deadline and stands in a timer.
+type Core struct {
+	opt Options
+
+	items      map[string]*item
+	queries    map[message.ID]*query  // other nodes', until they are forgotten
+	chases     map[message.ID]*query  // questions to the node that a session went to, on behalf of queries
+	searches   map[message.ID]*search // own ones under way
+	heard      *recent[string, uint32]
+	outcomes   *recent[message.ID, bool] // of own moves: true = committed
+	finished   *recent[message.ID, bool] // of other nodes' moves to here: nothing more will come of them
+	broadcasts *recent[broadcast, bool]  // originals' queries that have been seen
+
+	neighbours map[message.Node]*neighbour
+	order      []*neighbour                // the same, in order of arrival: maps have none, and a simulation must be repeatable
+	lost       *recent[message.Node, bool] // neighbours whose link has broken and who may live
+	originals  map[int]bool                // originals with a live link
+	joining    bool                        // links are still being made: no miss is definite
+	leaving    bool
+	handing    int // hand-overs under way
+	handBytes  int64
+	turn       int // of the originals, at hand-over
+	holding    int // copies held for others
+
+	timers timers
+	out    []Action
+	counts Counts
+}
+
+// Options configure a Core.
+type Options struct {
+	Node         message.Node
+	Addr         string // host:port where this node takes deliveries
+	MaxForwards  uint8
+	QueryTimeout time.Duration
+	NewID        func() message.ID // random ids
+	Weaken       Weakness          // for the simulator's own test; leave it 0
+}
+
+// Weakness switches off a rule, to see that the simulator notices. No program sets it.
+type Weakness uint8
+
+// The weaknesses.
+const (
+	NoGenerationCheck Weakness = 1 << iota // any copy of a session is as good as any other, and any acknowledgement counts
+	NoRank                                 // searches that meet are not ordered
+)
+
+// Bounds. What is beyond them is answered "undecided" or refused, and its sender tries again or elsewhere.
+const (
+	maxQueries  = 1 << 17 // of others that are being worked on or remembered
+	maxAskers   = 64      // queries that wait for one session
+	maxHolding  = 1 << 16 // copies held for others
+	maxMemory   = 1 << 18 // entries of each memory of ids
+	maxChase    = 32      // times that a query follows a session
+	maxHandOver = 512     // hand-overs under way
+	maxLost     = 256     // neighbours that are missed
+	maxHandSize = 64 << 20
+)
+
+// Times. Those that are not here follow from the query timeout.
+const (
+	resendQuery    = int64(250 * time.Millisecond)
+	repeatAfter    = int64(100 * time.Millisecond) // a query that comes again is passed on again, but not more often
+	resendHeld     = int64(100 * time.Millisecond) // doubled each time, up to
+	resendHeldMost = int64(2 * time.Second)
+	patience       = int64(30 * time.Second) // before a holder that says nothing more counts as ended
+	outcomeLife    = int64(2 * time.Minute)
+	finishedLife   = int64(time.Minute)
+	stayEach       = int64(time.Millisecond) // a session stays so long for each request beyond the first that waited for it
+	stayMost       = int64(10 * time.Millisecond)
+	stayLocked     = int64(20 * time.Millisecond)  // a locked session for which somebody waits here is asked for again after this
+	lockedPatience = int64(100 * time.Millisecond) // and goes all the same after this
+	retrySought    = int64(2 * time.Millisecond)
+	retryBusy      = int64(10 * time.Millisecond)
+	shunTime       = int64(time.Second)
+	bytesPerNano   = 0.01 // 10 MB/s: what a large session may take longer
+)
+
+// New returns a core that knows no other node.
+func New(opt Options) *Core {
+	return &Core{
+		opt:      opt,
+		items:    map[string]*item{},
+		queries:  map[message.ID]*query{},
+		chases:   map[message.ID]*query{},
+		searches: map[message.ID]*search{},
+		heard:    newRecent[string, uint32](maxMemory), outcomes: newRecent[message.ID, bool](maxMemory),
+		finished: newRecent[message.ID, bool](maxMemory), broadcasts: newRecent[broadcast, bool](maxMemory),
+		neighbours: map[message.Node]*neighbour{},
+		lost:       newRecent[message.Node, bool](maxLost),
+		originals:  map[int]bool{},
+	}
+}
+
+// SetAddr says where this node takes deliveries.
+func (c *Core) SetAddr(addr string) { c.opt.Addr = addr }
+
+// Joining says whether links that are configured are still being made for the first time. Until they are, a search that finds nothing goes on.
+func (c *Core) Joining(now int64, joining bool) {
+	c.joining = joining
+	if !joining {
+		for _, s := range c.sortedSearches() {
+			c.conclude(now, s)
+		}
+	}
+}
+
+// Leave says that this node takes no more sessions but those that it looks for itself.
+func (c *Core) Leave(leaving bool) { c.leaving = leaving }
+
+// item is what is going on about one session. It exists while anything is.
+type item struct {
+	key      string
+	search   *search  // this node looks for it
+	move     *Move    // it is on its way out
+	held     *held    // a copy of it is here that is not this node's yet
+	askers   []*query // who waits for it here, in order of asking
+	hopeful  []*query // who was told that an original may yet have it
+	went     pointer  // where it went
+	stay     int64    // until then nobody may have it
+	settling bool     // it is being put into service
+}
+
+// pointer says where a session was handed to.
+type pointer struct {
+	node     message.Node
+	addr     string
+	original bool // to an original
+	until    int64
+}
+
+func (p *pointer) good(now int64) bool { return now < p.until }
+
+func (c *Core) item(key string) *item {
+	it := c.items[key]
+	if it == nil {
+		it = &item{key: key}
+		c.items[key] = it
+	}
+	return it
+}
+
+// tidy forgets an item about which nothing is going on.
+func (c *Core) tidy(now int64, it *item) {
+	if it.search == nil && it.move == nil && it.held == nil && len(it.askers) == 0 && len(it.hopeful) == 0 &&
+		!it.settling && !it.went.good(now) && it.stay <= now && c.items[it.key] == it {
+		delete(c.items, it.key)
+	}
+}
+
+// Step takes in one message of another node. sight is what the engine has of a Transfer's session.
+func (c *Core) Step(now int64, from message.Node, m *message.Message, sight engine.Sight) {
+	switch m.Kind {
+	case message.Hello, message.Ping:
+		if n := c.neighbours[from]; n != nil {
+			n.leaving, n.free = m.Leaving, m.Free
+		}
+	case message.Query:
+		c.query(now, from, m)
+	case message.NotHere, message.Found:
+		c.answered(now, from, m)
+	case message.Transfer:
+		c.transfer(now, from, m, sight)
+	case message.Held:
+		c.heldBy(now, from, m)
+	case message.Refused:
+		c.refused(now, from, m)
+	case message.Commit:
+		c.committed(now, from, m)
+	case message.Abort:
+		c.aborted(now, from, m)
+	}
+}
+
+// Tick says that time has passed. It is due at Next.
+func (c *Core) Tick(now int64) {
+	for {
+		t, ok := c.timers.due(now)
+		if !ok {
+			return
+		}
+		if t.query != nil {
+			c.expire(now, t.query)
+		} else {
+			c.look(now, t.item)
+		}
+	}
+}
+
+// Next is when Tick is due; ok is false if nothing waits for the time.
+func (c *Core) Next() (at int64, ok bool) { return c.timers.next() }
+
+// look does what is due about an item.
+func (c *Core) look(now int64, it *item) {
+	if c.items[it.key] != it {
+		return
+	}
+	if it.held != nil {
+		c.remind(now, it.held)
+	}
+	if it.search != nil {
+		c.pursue(now, it.search)
+	}
+	if it.move != nil {
+		c.press(now, it.move)
+	}
+	c.proceed(now, it)
+	c.tidy(now, it)
+}
+
+// Ready returns what is to be done, in order, and empties it.
+func (c *Core) Ready() []Action {
+	out := c.out
+	c.out = nil
+	return out
+}
+
+func (c *Core) do(a Action) { c.out = append(c.out, a) }
+
+func (c *Core) send(to message.Node, addr string, m *message.Message) {
+	c.do(Send{To: to, Addr: addr, Msg: m})
+}
+
+// moveTime is how long a move of a session with so many bytes may take.
+func (c *Core) moveTime(size int) int64 {
+	return int64(c.opt.QueryTimeout)/2 + int64(float64(size)/bytesPerNano)
+}
+
+// lostLife is how long a neighbour is missed whose link has broken: until then no miss is definite unless that neighbour was asked in another way.
+func (c *Core) lostLife() int64 { return 4 * int64(c.opt.QueryTimeout) }
+
+// pointerLife: a query lives shorter, so every holder since it began still knows where the session went.
+func (c *Core) pointerLife() int64 { return 4 * int64(c.opt.QueryTimeout) }

@@ -1,0 +1,143 @@
+package core
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/farmstate/farmstate/peer/message"
+)
+
+// neighbour is a node to which queries go.
+type neighbour struct {
+	node    message.Node
+	addr    string
+	leaving bool
+	free    int64   // bytes, -1 = not known
+	given   float64 // bytes handed over to it, by its weight
+	shunned int64   // no hand-over to it until then
+}
+
+// Up says that there is a link to a neighbour.
+func (c *Core) Up(now int64, node message.Node, addr string) {
+	c.lost.drop(node)
+	if n := c.neighbours[node]; n != nil {
+		n.addr = addr
+		return
+	}
+	n := &neighbour{node: node, addr: addr, free: -1}
+	for _, other := range c.order {
+		n.given = max(n.given, other.given) // it does not have to catch up
+	}
+	c.neighbours[node] = n
+	c.order = append(c.order, n)
+	c.do(Forget{})
+	for _, s := range c.sortedSearches() { // what is sought may be behind it
+		if !s.found && !s.direct && s.id != (message.ID{}) {
+			c.askOne(now, s, n)
+		}
+	}
+}
+
+// Down says that the last link to a neighbour has gone.
+func (c *Core) Down(now int64, node message.Node) {
+	if c.neighbours[node] == nil {
+		return
+	}
+	c.lost.put(now, now+c.lostLife(), node, true)
+	c.part(node)
+	c.silent(now, node)
+}
+
+// part takes a node out of the neighbours.
+func (c *Core) part(node message.Node) {
+	delete(c.neighbours, node)
+	c.order = slices.DeleteFunc(c.order, func(n *neighbour) bool { return n.node == node })
+}
+
+// silent takes note that a node will not answer any more.
+func (c *Core) silent(now int64, node message.Node) {
+	for _, s := range c.sortedSearches() {
+		if i := slices.Index(s.pending, node); i >= 0 {
+			s.pending = slices.Delete(s.pending, i, i+1)
+			s.undecided = true
+			c.conclude(now, s)
+		}
+	}
+	for _, q := range c.sortedQueries() {
+		if i := slices.Index(q.pending, node); i >= 0 {
+			q.pending = slices.Delete(q.pending, i, i+1)
+			q.undecided = true
+			c.concludeQuery(now, q)
+		}
+		if q.chaseID != (message.ID{}) && q.chased == node {
+			c.chaseEnded(now, q, true)
+		}
+	}
+}
+
+// Gone says that it is certain that a node has ended.
+func (c *Core) Gone(now int64, node message.Node) {
+	c.lost.drop(node)
+	c.part(node)
+	c.silent(now, node)
+	for _, it := range c.sortedItems() {
+		if it.went.node == node && !it.went.original {
+			it.went = pointer{}
+		}
+		if m := it.move; m != nil && m.state == moveOffered && m.to == node {
+			c.callOff(now, m)
+		}
+		if h := it.held; h != nil && h.from == node && !h.orphan {
+			c.orphan(now, h)
+		}
+		c.tidy(now, it)
+	}
+}
+
+// OriginalUp and OriginalDown say whether there is a live link to an original.
+func (c *Core) OriginalUp(peer int) {
+	c.originals[peer] = true
+	c.do(Forget{})
+}
+
+// OriginalDown is the opposite of OriginalUp.
+func (c *Core) OriginalDown(peer int) { delete(c.originals, peer) }
+
+// Alone reports whether there is nobody to ask.
+func (c *Core) Alone(now int64) bool {
+	return len(c.neighbours) == 0 && len(c.originals) == 0 && !c.joining && len(c.missed(now)) == 0
+}
+
+// missed are the neighbours whose link has broken and who may live.
+func (c *Core) missed(now int64) []message.Node { return c.lost.keys(now) }
+
+// The sorted functions give what a map holds in an order that depends on nothing but the events so far.
+
+func (c *Core) sortedSearches() []*search {
+	all := make([]*search, 0, len(c.searches))
+	for _, s := range c.searches {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b *search) int { return cmp.Compare(a.it.key, b.it.key) })
+	return all
+}
+
+func (c *Core) sortedQueries() []*query {
+	var all []*query
+	for _, q := range c.queries {
+		if q.state == queryAsks {
+			all = append(all, q)
+		}
+	}
+	slices.SortFunc(all, func(a, b *query) int { return slices.Compare(a.id[:], b.id[:]) })
+	return all
+}
+
+func (c *Core) sortedItems() []*item {
+	all := make([]*item, 0, len(c.items))
+	for _, it := range c.items {
+		all = append(all, it)
+	}
+	slices.SortFunc(all, func(a, b *item) int { return cmp.Compare(a.key, b.key) })
+	return all
+}
