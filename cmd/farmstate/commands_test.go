@@ -37,7 +37,7 @@ func TestHelp(t *testing.T) {
 	if status != exitOK || stderr != "" {
 		t.Fatalf("exit status %d, %q", status, stderr)
 	}
-	for _, command := range []string{"serve", "load", "config check", "config print", "version", "help"} {
+	for _, command := range []string{"serve", "load", "config check", "config print", "config import", "version", "help"} {
 		if !strings.Contains(all, "\nfarmstate "+command) {
 			t.Errorf("no help for %s", command)
 		}
@@ -72,7 +72,7 @@ func TestUsageErrors(t *testing.T) {
 	}{
 		{nil, "farmstate: no command; `farmstate serve` runs a node, `farmstate help` shows all commands\n"},
 		{[]string{"sevre"}, "farmstate: unexpected argument sevre, did you mean \"serve\"?; see `farmstate help`\n"},
-		{[]string{"config"}, "farmstate: expected one of \"check\", \"print\"; see `farmstate help config`\n"},
+		{[]string{"config"}, "farmstate: expected one of \"check\", \"print\", \"import\"; see `farmstate help config`\n"},
 		{[]string{"config", "check"}, "farmstate: expected \"<file>\"; see `farmstate help config check`\n"},
 		{[]string{"help", "nothing"}, "farmstate: unexpected argument nothing; `farmstate help` shows all commands\n"},
 		{[]string{"version", "--long"}, "farmstate: unknown flag --long; see `farmstate help version`\n"},
@@ -107,6 +107,71 @@ func TestConfigCheck(t *testing.T) {
 		"farmstate: bad.toml:3: lock_queue: \"0\" is below 1; accepted: a whole number from 1 to 1048576\n"
 	if status != exitUsage || stdout != "" || stderr != want {
 		t.Errorf("exit status %d, %q\n got %s\nwant %s", status, stdout, stderr, want)
+	}
+}
+
+// TestConfigCheckWarns: warnings go to standard error, and the exit status is
+// that of a good file; a secret that cannot be used is an error.
+func TestConfigCheckWarns(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("warn.toml", "peer_secret_file = \"secret\"\n[[legacy_peer]]\naddress = \"127.0.0.1:7\"\nauthenticate = true\npassword = \"Cello\"\n")
+	write("secret", "0123456789abcdef\n")
+	status, stdout, stderr := call(t, nil, "config", "check", "warn.toml")
+	const warning = "farmstate: warning: warn.toml:5: legacy_peer.password: is the one that the original is delivered with, which everybody knows; choose another, and change it on all peers at one time\n"
+	if status != exitOK || stdout != "warn.toml: ok (1 setting, 1 legacy peer, 1 warning)\n" || stderr != warning {
+		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
+	}
+	if runtime.GOOS != "windows" { // There the mode says nothing.
+		if err := os.Chmod("secret", 0o644); err != nil {
+			t.Fatal(err)
+		}
+		status, stdout, stderr = call(t, nil, "config", "check", "warn.toml")
+		if status != exitOK || stdout != "warn.toml: ok (1 setting, 1 legacy peer, 2 warnings)\n" || !strings.Contains(stderr, "\nfarmstate: warning: warn.toml:1: peer_secret_file: secret: every account") {
+			t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
+		}
+	}
+	write("secret", "short")
+	status, stdout, stderr = call(t, nil, "config", "check", "warn.toml")
+	if status != exitUsage || stdout != "" || !strings.HasPrefix(stderr, "farmstate: warn.toml:1: peer_secret_file: secret: holds 5 bytes") {
+		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
+	}
+}
+
+// TestConfigImport: what goes to standard output is a good file, what is left
+// out is named on standard error, and a file with mistakes gives nothing.
+func TestConfigImport(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("p2p.config", "<configuration>\n<startup/>\n<appSettings><add key=\"WebserverPort\" value=\"42600\"/>\n<add key=\"AuthenticatePeers\" value=\"true\"/>"+
+		"<add key=\"PeerPassword\" value=\"long enough for us\"/></appSettings>\n<Peers><add key=\"a\" value=\"127.0.0.1:7\"/></Peers></configuration>\n")
+	status, stdout, stderr := call(t, nil, "config", "import", "p2p.config")
+	if status != exitOK || stderr != "farmstate: p2p.config:2: <startup>: is no setting of a peer-to-peer state server, and is left out\n" {
+		t.Errorf("exit status %d, %q", status, stderr)
+	}
+	write("farm.toml", stdout)
+	status, stdout, stderr = call(t, nil, "config", "check", "farm.toml")
+	if status != exitOK || stdout != "farm.toml: ok (5 settings, 1 legacy peer)\n" || stderr != "" {
+		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
+	}
+	write("bad.config", "<configuration><appSettings>\n<add key=\"WebserverPort\" value=\"http\"/></appSettings></configuration>")
+	status, stdout, stderr = call(t, nil, "config", "import", "bad.config")
+	if want := "farmstate: bad.config:2: WebserverPort: \"http\" is not accepted; accepted: a whole number from 1 to 65535\n"; status != exitUsage || stdout != "" || stderr != want {
+		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
+	}
+	status, stdout, stderr = call(t, nil, "config", "import", "none.config")
+	if status != exitUsage || stdout != "" || !strings.HasPrefix(stderr, "farmstate: none.config: there is no such file") {
+		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
 	}
 }
 

@@ -11,12 +11,30 @@ type configCheckCmd struct {
 	File string `arg:"" help:"Configuration file (TOML)."`
 }
 
+// Help is shown below the summary of the command.
+func (*configCheckCmd) Help() string {
+	return "What is wrong is an error, a line each, and the exit status is 2. What is accepted but should not stay is a warning on standard error, and the exit status is 0. " +
+		"Flags and environment are left out; the file that peer_secret_file names is read."
+}
+
 // Run judges the file by itself: what flags and environment would say is left
 // out.
 func (c *configCheckCmd) Run(a *app) error {
 	cfg, err := config.Load(config.Inputs{File: c.File})
 	if err != nil {
 		return usageError(err)
+	}
+	if cfg.PeerSecretFile != "" {
+		_, warning, err := config.ReadSecret(cfg.PeerSecretFile)
+		if err != nil {
+			return usageError(fmt.Errorf("%s: %w", cfg.Place("peer_secret_file"), err))
+		}
+		if warning != "" {
+			cfg.Warnings = append(cfg.Warnings, cfg.Place("peer_secret_file")+": "+warning)
+		}
+	}
+	for _, warning := range cfg.Warnings {
+		_, _ = fmt.Fprintln(a.stderr, "farmstate: warning: "+warning) // Where would its failure be reported?
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s: ok (%s)\n", c.File, cfg.Summary())
 	return err

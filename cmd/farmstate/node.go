@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ import (
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/notice"
 	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/netpoll"
+	"github.com/farmstate/farmstate/peer"
 )
 
 // node is a running farmstate: the engine, the ports in front of it, and what
@@ -34,7 +36,9 @@ type node struct {
 	cfg     *config.Config
 	logger  *slog.Logger
 	started time.Time
+	clock   *netpoll.Clock
 	engine  *engine.Engine
+	farm    *peer.Farm // nil without one
 	server  *netpoll.Server
 	admin   *admin.Server // nil when it is off
 	closers []func()      // what the node is made of, but for the server, in the order of the start
@@ -45,7 +49,7 @@ type node struct {
 // startNode starts a node; when it returns without an error, everything
 // listens. On an error nothing is left running.
 func startNode(cfg *config.Config, logger *slog.Logger, environ []string) (_ *node, err error) {
-	n := &node{cfg: cfg, logger: logger, started: time.Now()}
+	n := &node{cfg: cfg, logger: logger, started: time.Now(), clock: netpoll.NewClock()}
 	defer func() {
 		if err != nil {
 			n.abandon()
@@ -62,13 +66,16 @@ func startNode(cfg *config.Config, logger *slog.Logger, environ []string) (_ *no
 	}
 	keeper := startGCKeeper(environ, func() uint64 { return uint64(n.engine.Stats().Bytes) })
 	n.onClose(keeper.close)
+	if err := n.startFarm(); err != nil { // Must come before the state port: a session that is elsewhere is not missing.
+		return nil, err
+	}
 	if err := n.listen(); err != nil {
 		return nil, err
 	}
 	if err := n.startAdmin(notices); err != nil {
 		return nil, err
 	}
-	n.logger.Info("ready", "event", "ready", "version", buildInfo().Version, "state", n.server.Addr().String(), "admin", n.adminAddr(), "max_memory", n.engine.Stats().MaxMemory)
+	n.logger.Info("ready", "event", "ready", "version", buildInfo().Version, "state", n.server.Addr().String(), "peer", n.peerAddr(), "admin", n.adminAddr(), "max_memory", n.engine.Stats().MaxMemory)
 	return n, nil
 }
 
@@ -106,8 +113,14 @@ func (n *node) logSettings(environ []string) {
 	if len(n.cfg.Aliases) > 0 {
 		settings = append(settings, "aliases", len(n.cfg.Aliases))
 	}
+	if len(n.cfg.LegacyPeers) > 0 {
+		settings = append(settings, "legacy_peers", len(n.cfg.LegacyPeers))
+	}
 	if len(settings) > 0 {
 		n.logger.Info("settings other than the defaults", append([]any{"event", "settings"}, settings...)...)
+	}
+	for _, warning := range n.cfg.Warnings {
+		n.logger.Warn(warning, "event", "configuration_warning")
 	}
 	for name, meant := range config.Misspelt(environ) {
 		n.logger.Warn("an environment variable is no option and has no effect", "event", "unknown_variable", "variable", name, "did_you_mean", meant)
@@ -146,14 +159,16 @@ func (n *node) maxMemory() int64 {
 
 func (n *node) startEngine(events engine.Events) (err error) {
 	n.engine, err = engine.New(engine.Options{
-		MaxMemory:    n.maxMemory(),
-		LockWait:     n.cfg.LockWait,
-		LockQueue:    int(n.cfg.LockQueue),
-		SessionQueue: int(n.cfg.SessionQueue),
-		StaleLock:    n.cfg.StaleLock,
-		Seed:         rand.Uint64(),
-		Events:       events,
-	}, engine.Time{})
+		MaxMemory:     n.maxMemory(),
+		LockWait:      n.cfg.LockWait,
+		LockQueue:     int(n.cfg.LockQueue),
+		SessionQueue:  int(n.cfg.SessionQueue),
+		FarmWait:      min(n.cfg.QueryTimeout+farmSlack, engine.MaxFarmWait),
+		TransferQueue: int(n.cfg.TransferQueue),
+		StaleLock:     n.cfg.StaleLock,
+		Seed:          rand.Uint64(),
+		Events:        events,
+	}, n.clock.Now())
 	return err
 }
 
@@ -177,6 +192,7 @@ func (n *node) listen() error {
 		HTTPStatusLine: n.cfg.HTTPStatusLine,
 		ASPNetVersion:  n.cfg.ASPNetVersion,
 		Rules:          n.cfg.Rules,
+		Clock:          n.clock,
 		Logger:         n.logger,
 	}, n.engine)
 	if err != nil {
@@ -192,12 +208,24 @@ const lookupTimeout = 5 * time.Second
 // name stands for may be reached from other machines, and then somebody must
 // have said who may connect.
 func (n *node) address(option, addr string) (string, error) {
+	resolved, err := lookUp(option, addr)
+	if err != nil {
+		return "", err
+	}
+	if resolved != addr && len(n.cfg.Allow) == 0 && config.Exposed(resolved) { // an address was judged when the configuration was read
+		return "", usageError(errors.New("--" + option + ": " + addr + " stands for " + resolved + ", which " + config.ExposedAdvice))
+	}
+	return resolved, nil
+}
+
+// lookUp is the address of an option with its host name looked up.
+func lookUp(option, addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", usageError(fmt.Errorf("--%s: %w", option, err))
 	}
 	if _, err := netip.ParseAddr(host); host == "" || err == nil {
-		return addr, nil // Judged when the configuration was read.
+		return addr, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
@@ -206,11 +234,7 @@ func (n *node) address(option, addr string) (string, error) {
 		return "", listenError(option, addr, err)
 	}
 	ip := slices.MinFunc(found, func(a, b netip.Addr) int { return a.Unmap().Compare(b.Unmap()) }).Unmap() // IPv4 first, as ASP.NET prefers it
-	resolved := net.JoinHostPort(ip.String(), port)
-	if len(n.cfg.Allow) == 0 && config.Exposed(resolved) {
-		return "", usageError(errors.New("--" + option + ": " + addr + " stands for " + resolved + ", which " + config.ExposedAdvice))
-	}
-	return resolved, nil
+	return net.JoinHostPort(ip.String(), port), nil
 }
 
 // startAdmin opens the admin port. When nobody asked for its address, a node
@@ -233,6 +257,7 @@ func (n *node) startAdmin(notices *notice.Listener) error {
 		Metrics: metrics.New(metrics.Sources{
 			Engine:  n.engine.Stats,
 			Network: n.server.Stats,
+			Farm:    n.farmStats(),
 			Dropped: notices.Dropped,
 			Build:   prometheus.Labels{"version": b.Version, "commit": b.Commit, "go": b.Go, "system": b.System},
 		}),
@@ -240,7 +265,9 @@ func (n *node) startAdmin(notices *notice.Listener) error {
 			"status":      func() any { return n.status() },
 			"locks":       func() any { return notice.Locks(n.engine.StaleLocks(n.server.Now())) },
 			"near-misses": func() any { return notices.NearMisses() },
+			"farm":        func() any { return n.farmStatus() },
 		},
+		Actions: map[string]func(url.Values) (any, error){"drain": n.drainAction},
 	})
 	if err != nil {
 		err = listenError("admin", n.cfg.Admin, err)
@@ -273,11 +300,17 @@ func hostNames(addr string) []string {
 }
 
 // errStopping is why a node is not ready that was.
-var errStopping = errors.New("stopping")
+var (
+	errStopping = errors.New("stopping")
+	errDraining = errors.New("draining: its sessions go to other nodes")
+)
 
 func (n *node) ready() error {
 	if n.stopping.Load() {
 		return errStopping
+	}
+	if n.farm != nil && n.farm.Progress().Draining {
+		return errDraining
 	}
 	return nil
 }
@@ -292,6 +325,9 @@ func (n *node) adminAddr() string {
 // readyLine is what goes to standard output when everything listens.
 func (n *node) readyLine() string {
 	line := "farmstate ready state=" + n.server.Addr().String()
+	if addr := n.peerAddr(); addr != "" {
+		line += " peer=" + addr
+	}
 	if n.admin != nil {
 		line += " admin=" + n.adminAddr()
 	}

@@ -17,8 +17,8 @@ func (*serveCmd) Help() string {
 	return "Without options the node serves this machine alone, where Microsoft's service would: on 127.0.0.1:42424.\n\n" +
 		"Every option is also a key of the configuration file (max_memory) and an environment variable (FARMSTATE_MAX_MEMORY); " +
 		"a flag wins over the environment, and the environment over the file. docs/configuration.md says more about each.\n\n" +
-		"When everything listens, one line goes to standard output: farmstate ready state=ADDR admin=ADDR. The log goes to standard error.\n\n" +
-		"SIGTERM or SIGINT (Ctrl+C) stops the node once the requests that have begun are answered; a second one stops it at once. " +
+		"When everything listens, one line goes to standard output: farmstate ready state=ADDR peer=ADDR admin=ADDR. The log goes to standard error.\n\n" +
+		"SIGTERM or SIGINT (Ctrl+C) hands the sessions over to other nodes and stops the node once the requests that have begun are answered; a second one stops it at once. " +
 		"The exit status is 0 if no session was left, 1 if sessions were lost or something failed, 2 if it could not start as it was told to."
 }
 
@@ -85,8 +85,16 @@ func (n *node) stop() {
 	n.stopping.Store(true)
 	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.ShutdownTimeout)
 	defer cancel()
+	n.server.StopAccepting()
+	if n.farm == nil {
+		n.engine.Close(true)
+	}
+	n.handOver(ctx)
 	if err := n.server.Shutdown(ctx); err != nil {
 		n.logger.Warn("the state port did not close as it should", "event", "shutdown_error", "err", err)
+	}
+	if n.farm != nil && n.farm.Progress().Takers {
+		n.handOver(ctx) // what the last requests have brought here
 	}
 	n.close()
 }

@@ -116,8 +116,8 @@ func TestCannotStart(t *testing.T) {
 			"farmstate: unknown flag --lock-wiat, did you mean \"--lock-wait\"?; see `farmstate help serve`\n"},
 		{"unknown argument", []string{"now"},
 			"farmstate: unexpected argument now; see `farmstate help serve`\n"},
-		{"not standalone", []string{"--standalone=false"},
-			`farmstate: --standalone: "false" is not possible: this version runs one node without a farm; accepted: true` + "\n"},
+		{"peers and no farm", []string{"--standalone", "--peer", "127.0.0.1:1"},
+			`farmstate: --standalone: true means that there is no farm, but peer names other nodes (flag --peer); remove one of the two` + "\n"},
 	} {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
@@ -398,7 +398,7 @@ func TestAdminPages(t *testing.T) {
 	if s.Sessions.Count != 1 || s.Sessions.Locked != 1 || s.Sessions.MaxMemory != 100e6 || s.Sessions.LocksLeft != 1 || s.Sessions.Bytes < 7 {
 		t.Errorf("sessions: %+v", s.Sessions)
 	}
-	if s.State != p.state || s.Admin != p.admin || !s.Ready || !s.Standalone || s.Build.Version != "1.2.3" || s.Build.Commit != "0123abc" {
+	if s.State != p.state || s.Admin != p.admin || !s.Ready || s.Standalone || s.Build.Version != "1.2.3" || s.Build.Commit != "0123abc" {
 		t.Errorf("status: %+v", s)
 	}
 	if s.Operations["get"]["not_found"] != 1 || s.Operations["acquire"]["ok"] != 1 || s.Operations["set"]["ok"] != 1 || s.NearMisses["site_id"] != 1 {

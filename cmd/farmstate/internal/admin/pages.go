@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -37,7 +39,34 @@ func newHandler(opt *Options) http.Handler {
 	for name, page := range opt.API {
 		mux.HandleFunc("GET /api/v1/"+name, func(w http.ResponseWriter, _ *http.Request) { asJSON(w, page()) })
 	}
+	for name, act := range opt.Actions {
+		mux.HandleFunc("POST /api/v1/"+name, action(act))
+	}
 	return headers(checkHost(opt.HostNames, mux))
+}
+
+// ActionHeader has to be sent with an action. A browser sends it for a page of another origin only after asking this server, which says no.
+const ActionHeader = "X-Farmstate-Action"
+
+// action carries something out on behalf of a client on this machine.
+func action(act func(url.Values) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err != nil || !from.Addr().Unmap().IsLoopback() {
+			http.Error(w, "Actions are carried out for clients on the node's own machine, over a loopback address.", http.StatusForbidden)
+			return
+		}
+		if r.Header.Get(ActionHeader) == "" {
+			http.Error(w, "An action needs the header "+ActionHeader+": any value.", http.StatusForbidden)
+			return
+		}
+		result, err := act(r.URL.Query())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		asJSON(w, result)
+	}
 }
 
 // headers sets what all answers have in common: they are about this moment,

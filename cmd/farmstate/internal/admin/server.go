@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,9 @@ type Options struct {
 	// API has the JSON pages by the last part of their path, such as "status".
 	// The functions are called for each request, from many goroutines.
 	API map[string]func() any
+	// Actions change something: POST /api/v1/ and the name. They get the query of the request, and their result is shown as JSON. They are carried out for clients of
+	// this machine alone, and not for a page in somebody's browser: see action.
+	Actions map[string]func(url.Values) (any, error)
 }
 
 // Server is the admin pages of a node.

@@ -9,13 +9,15 @@ import (
 	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/engine/appkey"
 	"github.com/farmstate/farmstate/netpoll"
+	"github.com/farmstate/farmstate/peer"
 )
 
 // Sources is where the metrics are read when somebody asks for them.
 type Sources struct {
 	Engine  func() engine.Stats
 	Network func() netpoll.Stats
-	Dropped func() int64 // notices that were not logged
+	Farm    func() peer.Stats // nil without a farm
+	Dropped func() int64      // notices that were not logged
 	Build   prometheus.Labels
 }
 
@@ -131,6 +133,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(intakeBytes, n.IntakeBytes)
 
 	counter(noticeDropped, c.Dropped())
+
+	counter(farmCuts, e.FarmCuts, "timeout")
+	counter(farmCuts, e.TransferCuts, "contention")
+	if c.Farm != nil {
+		farm(c.Farm(), gauge, counter)
+	}
 }
 
 // possible reports whether an operation of a client can have the outcome. Such
@@ -149,5 +157,5 @@ func possible(op engine.Op, status engine.Status) bool {
 	case engine.Refused:
 		return op == engine.Set
 	}
-	return op != engine.Leave
+	return op != engine.Leave && status != engine.Sought
 }

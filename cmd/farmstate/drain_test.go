@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/admin"
+	"github.com/farmstate/farmstate/peer"
+)
+
+func TestDrainText(t *testing.T) {
+	first := peer.Progress{Sessions: 1000, Takers: true}
+	for _, c := range []struct {
+		now     peer.Progress
+		elapsed time.Duration
+		want    string
+	}{
+		{first, 0, "[....................]   0 %  1000 left"},
+		{peer.Progress{Sessions: 250, Handed: 750, Takers: true}, 3 * time.Second, "[###############.....]  75 %  250 left  250/s  1s to go"},
+		{peer.Progress{Sessions: 0, Handed: 1000, Takers: true}, 4 * time.Second, "[####################] 100 %  0 left  250/s"},
+		{peer.Progress{Sessions: 1200, Takers: true}, time.Second, "[....................]   0 %  1200 left"}, // more have come
+		{peer.Progress{Sessions: 1000}, time.Second, "[....................]   0 %  1000 left  (no node takes them)"},
+	} {
+		got := drainText(first, c.now, c.elapsed)
+		if got != c.want {
+			t.Errorf("%+v after %v:\n%s\nwant\n%s", c.now, c.elapsed, got, c.want)
+		}
+		if len(got) > 80 {
+			t.Errorf("%q is wider than 80 columns", got)
+		}
+	}
+}
+
+// drainServer plays a node whose sessions go 400 at a time.
+func drainServer(t *testing.T, sessions int64, takers bool) (addr string) {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || r.URL.Path != "/api/v1/drain" || r.Header.Get(admin.ActionHeader) == "" {
+			http.Error(w, "not that", http.StatusForbidden)
+			return
+		}
+		p := peer.Progress{Draining: true, Sessions: sessions, Takers: takers}
+		sessions = max(0, sessions-400)
+		_ = json.NewEncoder(w).Encode(p) // to a client that reads it
+	}))
+	t.Cleanup(srv.Close)
+	return strings.TrimPrefix(srv.URL, "http://")
+}
+
+func TestDrainCommand(t *testing.T) {
+	var out, errs bytes.Buffer
+	if status := run([]string{"drain", "--admin", drainServer(t, 1000, true)}, nil, &out, &errs); status != exitOK {
+		t.Fatalf("exit status %d: %s", status, errs.String())
+	}
+	if !strings.Contains(out.String(), "1000 left") || !strings.HasSuffix(out.String(), "the node is empty; it can be stopped\n") {
+		t.Errorf("it writes:\n%s", out.String())
+	}
+	out.Reset()
+	if status := run([]string{"drain", "--json", "--admin", drainServer(t, 500, true)}, nil, &out, &errs); status != exitOK {
+		t.Fatalf("exit status %d: %s", status, errs.String())
+	}
+	for line := range strings.Lines(out.String()) {
+		var p peer.Progress
+		if err := json.Unmarshal([]byte(line), &p); err != nil {
+			t.Errorf("%q is no JSON: %v", line, err)
+		}
+	}
+	out.Reset()
+	if status := run([]string{"drain", "--stop", "--admin", drainServer(t, 500, true)}, nil, &out, &errs); status != exitOK || out.String() != "the node takes sessions again\n" {
+		t.Errorf("exit status %d: %s%s", status, out.String(), errs.String())
+	}
+}
+
+// TestDrainFails: what stands in the way is said, with what to do.
+func TestDrainFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"too slow":   {[]string{"--timeout", "300ms", "--admin", drainServer(t, 1<<40, true)}, "sessions are left after 300ms"},
+		"nobody":     {[]string{"--admin", "127.0.0.1:1"}, "the node cannot be reached"},
+		"no address": {[]string{"--admin", "here"}, "the node cannot be reached"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			if status := run(append([]string{"drain"}, c.args...), nil, &out, &errs); status != exitFailed || !strings.Contains(errs.String(), c.want) {
+				t.Errorf("exit status %d: %s", status, errs.String())
+			}
+		})
+	}
+}

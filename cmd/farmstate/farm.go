@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
+	"github.com/farmstate/farmstate/netpoll/wire"
+	"github.com/farmstate/farmstate/peer"
+	"github.com/farmstate/farmstate/peer/legacy"
+	"github.com/farmstate/farmstate/peer/link"
+)
+
+// farmSlack is how much longer than query_timeout a request may wait for the farm: a search that has run its whole time has an answer of its own.
+const farmSlack = 50 * time.Millisecond
+
+// startFarm opens the peer port and begins to link up. When nobody asked for the port's address and nobody else is to be linked to, a node without
+// a farm is better than none.
+func (n *node) startFarm() error {
+	c := n.cfg
+	if c.Standalone || c.PeerListen == "" && len(c.Peers)+len(c.LegacyPeers) == 0 {
+		return nil
+	}
+	options, err := n.farmOptions()
+	if err != nil {
+		return err
+	}
+	f, err := peer.New(options)
+	if err != nil {
+		err = listenError("peer-listen", c.PeerListen, err)
+		if c.IsSet("peer_listen") || len(c.Peers) > 0 || len(c.LegacyPeers) > 0 {
+			return err
+		}
+		n.logger.Warn("this node runs without a farm: the peer port is taken or forbidden; choose another with --peer-listen, or switch it off with --peer-listen off",
+			"event", "farm_off", "err", err)
+		return nil
+	}
+	n.farm = f
+	n.engine.SetElsewhere(f)
+	n.onClose(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		f.Close(ctx)
+	})
+	return nil
+}
+
+// farmOptions makes the options of the farm of the configuration.
+func (n *node) farmOptions() (peer.Options, error) {
+	c := n.cfg
+	security, err := n.security()
+	if err != nil {
+		return peer.Options{}, err
+	}
+	listen := c.PeerListen
+	if listen != "" {
+		if listen, err = n.peerAddress(listen, !security.Plain); err != nil {
+			return peer.Options{}, err
+		}
+	}
+	originals := make([]legacy.Peer, len(c.LegacyPeers))
+	for i, p := range c.LegacyPeers {
+		originals[i] = legacy.Peer{Addr: p.Address, Authenticate: p.Authenticate, Encrypt: p.Encrypt, Password: p.Password}
+	}
+	return peer.Options{
+		Engine: n.engine, Now: n.clock.Now, Logger: n.logger,
+		MaxForwards: uint8(c.MaxForwards), QueryTimeout: c.QueryTimeout,
+		KeyOf: n.keyOf,
+		Link: link.Options{
+			Listen: listen, Advertise: c.PeerAdvertise, Peers: c.Peers, Program: "farmstate " + buildInfo().Version,
+			Security: security, Insecure: c.Insecure, Allow: c.PeerNetworks(),
+			MaxBody: int(c.MaxBody), MaxLinks: int(c.MaxPeers),
+		},
+		Originals: legacy.Options{Peers: originals, QueryTimeout: c.QueryTimeout, MaxBody: int(min(c.MaxBody, 20<<20))},
+	}, nil
+}
+
+// security says how the nodes of this farm recognise each other.
+func (n *node) security() (link.Security, error) {
+	c := n.cfg
+	switch {
+	case c.PeerSecretFile != "":
+		secret, warning, err := config.ReadSecret(c.PeerSecretFile)
+		if err != nil {
+			return link.Security{}, usageError(err)
+		}
+		if warning != "" {
+			n.logger.Warn(warning, "event", "configuration_warning")
+		}
+		return link.Security{Secret: secret}, nil
+	case c.PeerCert != "":
+		return link.Security{Certificates: &link.Certificates{CA: c.PeerCA, Cert: c.PeerCert, Key: c.PeerKey}}, nil
+	}
+	return link.Security{Plain: true}, nil
+}
+
+// keyOf is the key that a request target stands for, by the same rules as on the state port.
+func (n *node) keyOf(target string) string {
+	key := wire.AppendKey(nil, []byte(target))
+	if n.cfg.Rules != nil {
+		key = n.cfg.Rules.AppendKey(nil, key)
+	}
+	return string(key)
+}
+
+// peerAddress looks up the host name of the peer port's address. What it stands for may be reached from other machines; then links must be protected.
+func (n *node) peerAddress(addr string, protected bool) (string, error) {
+	resolved, err := lookUp("peer-listen", addr)
+	if err != nil {
+		return "", err
+	}
+	if !protected && !n.cfg.Insecure && config.Exposed(resolved) {
+		return "", usageError(errors.New("--peer-listen: " + addr + " stands for " + resolved + ", which can be reached from other machines; " +
+			"give the nodes a secret (--peer-secret-file) or certificates (farmstate cert), or an address of this machine alone"))
+	}
+	return resolved, nil
+}
+
+// peerAddr is the address of the peer port; empty if there is none.
+func (n *node) peerAddr() string {
+	if n.farm == nil || n.farm.Addr() == nil {
+		return ""
+	}
+	return n.farm.Addr().String()
+}
+
+// farmStatus is the page /api/v1/farm. Its fields are only added to.
+func (n *node) farmStatus() any {
+	if n.farm == nil {
+		return struct {
+			Standalone bool `json:"standalone"`
+		}{true}
+	}
+	return n.farm.Status()
+}
+
+// farmStats is where the metrics of the farm are read; nil without one.
+func (n *node) farmStats() func() peer.Stats {
+	if n.farm == nil {
+		return nil
+	}
+	return n.farm.Stats
+}
+
+// drainAction is POST /api/v1/drain: it begins to hand the sessions over, or, with stop=true, takes that back.
+func (n *node) drainAction(query url.Values) (any, error) {
+	if n.farm == nil {
+		return nil, errors.New("this node has no farm: there is nobody to hand sessions to")
+	}
+	switch {
+	case n.stopping.Load(): // it hands over already
+	case query.Get("stop") == "true":
+		n.farm.StopDrain()
+	case !n.farm.Progress().Draining:
+		n.farm.StartDrain()
+	}
+	return n.farm.Progress(), nil
+}
+
+// handOver gives the sessions to other nodes until there are none, nobody can take them, or ctx ends.
+func (n *node) handOver(ctx context.Context) {
+	if n.farm == nil || n.engine.Stats().Sessions == 0 {
+		return
+	}
+	began, sessions := time.Now(), n.engine.Stats().Sessions
+	n.logger.Info("handing the sessions over to other nodes", "event", "drain_started", "sessions", sessions)
+	left := n.farm.Drain(ctx)
+	n.logger.Info("sessions were handed over", "event", "drain_ended", "sessions_left", left, "after", time.Since(began).Round(time.Millisecond))
+}

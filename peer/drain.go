@@ -1,0 +1,158 @@
+package peer
+
+import (
+	"context"
+	"time"
+
+	"github.com/farmstate/farmstate/engine"
+)
+
+// drain is the handing over of all sessions. Owned by the driver.
+type drain struct {
+	keys    []string // of the shard that is being handed over, yet to go
+	shard   int
+	pass    int
+	wait    int64 // nothing is begun until then
+	idle    int64 // since when nobody can take sessions; 0 = somebody can
+	done    chan struct{}
+	ended   bool
+	forever bool // goes on when it is empty, until it is told to stop
+}
+
+// Progress says how far a drain is.
+type Progress struct {
+	Draining bool  `json:"draining"`
+	Sessions int64 `json:"sessions"` // that are here
+	Moving   int64 `json:"moving"`   // of them, on their way
+	Handed   int64 `json:"handed_over"`
+	Takers   bool  `json:"takers"` // somebody can take sessions
+}
+
+const (
+	drainPause = int64(10 * time.Millisecond) // between two rounds
+	// giveUp is how long a drain waits for somebody who can take sessions.
+	giveUp = int64(5 * time.Second)
+)
+
+// Drain tells the neighbours that this node takes no more sessions, and hands over those it has, until there are none, nobody can take them, or ctx ends. It returns
+// how many are left.
+func (f *Farm) Drain(ctx context.Context) (left int64) {
+	d := &drain{done: make(chan struct{})}
+	f.begin(d)
+	select {
+	case <-d.done:
+	case <-ctx.Done():
+	case <-f.quit:
+	}
+	f.inbox.put(func(int64) {
+		if f.drain == d {
+			f.drain = nil
+		}
+	})
+	return f.engine.Stats().Sessions
+}
+
+// StartDrain begins to hand over all sessions without an end: what comes here by requests is handed over, too, when it is idle. StopDrain ends it.
+func (f *Farm) StartDrain() { f.begin(&drain{done: make(chan struct{}), forever: true}) }
+
+// StopDrain makes this node take sessions again.
+func (f *Farm) StopDrain() {
+	f.leave.Store(false)
+	f.links.Kick()
+	f.inbox.put(func(int64) {
+		f.core.Leave(false)
+		f.drain = nil
+	})
+}
+
+func (f *Farm) begin(d *drain) {
+	f.leave.Store(true)
+	f.links.Kick()
+	f.inbox.put(func(int64) {
+		f.core.Leave(true)
+		f.drain = d
+	})
+}
+
+// handOver begins as many hand-overs as there is room for.
+func (f *Farm) handOver(now int64) {
+	d := f.drain
+	if d == nil || d.ended || now < d.wait {
+		return
+	}
+	room, anybody := f.core.Window(now)
+	switch {
+	case anybody:
+		d.idle = 0
+	case d.idle == 0:
+		d.idle = now
+	}
+	if !anybody {
+		if f.core.Handing() == 0 && now-d.idle > f.hope() && !d.forever {
+			f.endDrain(d)
+		}
+		d.wait = now + drainPause
+		return
+	}
+	for ; room > 0; room-- {
+		key, ok := d.next(f.engine)
+		if !ok {
+			f.round(now, d)
+			return
+		}
+		f.core.HandOver(now, key)
+		f.act()
+	}
+}
+
+// hope is how long a drain waits for somebody who can take sessions when there is nobody now.
+func (f *Farm) hope() int64 {
+	switch stay, leave := f.core.Takers(); {
+	case stay > 0:
+		return giveUp // they are full, or have just refused
+	case leave > 0 || len(f.opt.Link.Peers) == 0:
+		return 0 // all others leave, too, or there never was anybody
+	}
+	return giveUp / 2 // a link may come back
+}
+
+// next is the next session to be handed over; ok is false at the end of a round.
+func (d *drain) next(e *engine.Engine) (key string, ok bool) {
+	for len(d.keys) == 0 {
+		if d.shard == engine.NumShards {
+			return "", false
+		}
+		e.Keys(d.shard, func(key string) { d.keys = append(d.keys, key) })
+		d.shard++
+	}
+	key = d.keys[len(d.keys)-1]
+	d.keys = d.keys[:len(d.keys)-1]
+	return key, true
+}
+
+// round ends a round: another one begins if there are sessions still.
+func (f *Farm) round(now int64, d *drain) {
+	if f.core.Handing() > 0 {
+		d.wait = now + int64(time.Millisecond)
+		return
+	}
+	if f.engine.Stats().Sessions == 0 && !d.forever {
+		f.endDrain(d)
+		return
+	}
+	d.shard, d.pass = 0, d.pass+1
+	d.wait = now + drainPause
+}
+
+func (*Farm) endDrain(d *drain) {
+	d.ended = true
+	close(d.done)
+}
+
+// Progress says how far the drain is.
+func (f *Farm) Progress() Progress {
+	s := f.engine.Stats()
+	f.shared.mu.Lock()
+	defer f.shared.mu.Unlock()
+	return Progress{Draining: f.leave.Load(), Sessions: s.Sessions, Handed: f.shared.counts.HandedOver, Takers: f.shared.takers, Moving: int64(f.shared.handing)}
+}

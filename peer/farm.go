@@ -1,0 +1,178 @@
+package peer
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/farmstate/farmstate/engine"
+	"github.com/farmstate/farmstate/peer/core"
+	"github.com/farmstate/farmstate/peer/legacy"
+	"github.com/farmstate/farmstate/peer/link"
+	"github.com/farmstate/farmstate/peer/message"
+)
+
+// Options configure a Farm.
+type Options struct {
+	// Engine has the sessions. Its clock must be Now, and its Elsewhere the Farm (see engine.Engine.SetElsewhere).
+	Engine *engine.Engine
+	Now    func() engine.Time
+	// MaxForwards is the hop limit of own queries, and the most that is granted to others'.
+	MaxForwards uint8
+	// QueryTimeout bounds a search.
+	QueryTimeout time.Duration
+	// Link is how other nodes are reached. Node, Reserve, Unreserve, State, Match and Foreign are set by New.
+	Link link.Options
+	// Originals are the originals to which this node is linked. Advertise, Reserve and Unreserve are set by New.
+	Originals legacy.Options
+	// KeyOf is the key that an original's target stands for.
+	KeyOf func(target string) string
+	// Logger gets what an operator should know. Nil discards it.
+	Logger *slog.Logger
+}
+
+// Farm is this node's part of the farm. It implements engine.Elsewhere.
+type Farm struct {
+	// Static after construction.
+
+	opt       Options
+	engine    *engine.Engine
+	node      message.Node
+	links     *link.Net
+	originals *legacy.Net // nil without originals
+	logger    *slog.Logger
+	started   int64 // Time.Mono
+
+	inbox  inbox
+	misses misses
+	alone  atomic.Bool // there is nobody to ask
+	leave  atomic.Bool // told to the neighbours
+
+	// Owned by the driver.
+
+	core      *core.Core
+	addrs     map[message.Node]string // of the neighbours' peer ports
+	knocks    map[message.Node]*knock // neighbours whose link has broken
+	ups       int                     // static links that have been made at least once, as far as joining is concerned
+	joining   bool
+	placing   []placement
+	drain     *drain
+	gaugesDue int64 // when to read the core's gauges again
+
+	shared shared
+	quit   chan struct{}
+	tasks  sync.WaitGroup
+	once   sync.Once
+}
+
+// shared is what the driver tells others.
+type shared struct {
+	mu sync.Mutex
+
+	// Guarded by mu.
+
+	counts  core.Counts
+	gauges  core.Gauges
+	notices map[core.Event]int64 // how often each has happened
+	takers  bool                 // somebody can take sessions that are handed over
+	handing int
+}
+
+// joinTime is how long after the start misses wait for links that are configured: what a new node does not have is not lost.
+const joinTime = int64(time.Second)
+
+// New starts this node's part of the farm: when it returns, its peer port listens. See Close for the end.
+func New(opt Options) (*Farm, error) {
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	f := &Farm{
+		opt: opt, engine: opt.Engine, node: newNode(), logger: opt.Logger, started: opt.Now().Mono,
+		quit: make(chan struct{}),
+	}
+	f.shared.notices, f.addrs = map[core.Event]int64{}, map[message.Node]string{}
+	f.knocks = map[message.Node]*knock{}
+	f.inbox.init()
+	f.misses.init()
+	f.joining = len(opt.Link.Peers) > 0
+	f.alone.Store(!f.joining)
+	f.core = core.New(core.Options{
+		Node: f.node, MaxForwards: opt.MaxForwards, QueryTimeout: opt.QueryTimeout, NewID: newID,
+	})
+	f.core.Joining(f.started, f.joining)
+	if err := f.connect(); err != nil {
+		return nil, err
+	}
+	f.tasks.Go(f.run)
+	return f, nil
+}
+
+// connect opens the peer port and begins to dial.
+func (f *Farm) connect() (err error) {
+	lo := f.opt.Link
+	lo.Node, lo.Reserve, lo.Unreserve, lo.State, lo.Logger = f.node, f.engine.Reserve, f.engine.Unreserve, f.state, f.logger
+	if len(f.opt.Originals.Peers) > 0 {
+		// The port must know the originals before it listens, and they the port's address once it does.
+		lo.Match = func(a netip.Addr) bool { return f.originals != nil && f.originals.Match(a) }
+		lo.Foreign = func(nc net.Conn, first []byte) bool { return f.foreign(nc, first) }
+		oo := f.opt.Originals
+		oo.Advertise, oo.Reserve, oo.Unreserve, oo.Logger = f.advertise, f.engine.Reserve, f.engine.Unreserve, f.logger
+		if f.originals, err = legacy.New(oo, (*originalEvents)(f)); err != nil {
+			return err
+		}
+	}
+	if f.links, err = link.Listen(lo, (*linkEvents)(f)); err != nil {
+		if f.originals != nil {
+			f.originals.Close()
+		}
+		return err
+	}
+	f.inbox.put(func(int64) { f.core.SetAddr(f.links.Advertised()) })
+	return nil
+}
+
+// state is what this node tells its neighbours about itself.
+func (f *Farm) state() (leaving bool, free int64) {
+	s := f.engine.Stats()
+	if s.MaxMemory == 0 {
+		return f.leave.Load(), -1
+	}
+	return f.leave.Load(), max(0, s.MaxMemory-s.Bytes)
+}
+
+// Addr is the address that the peer port listens on; nil if it has none.
+func (f *Farm) Addr() net.Addr { return f.links.Addr() }
+
+// Node is this node's name.
+func (f *Farm) Node() message.Node { return f.node }
+
+// Nowhere implements engine.Elsewhere.
+func (f *Farm) Nowhere(hash uint64, key []byte) bool {
+	return f.alone.Load() || len(key) > message.MaxKey || f.misses.has(hash, key, f.opt.Now().Mono)
+}
+
+// Find implements engine.Elsewhere.
+func (f *Farm) Find(fetch *engine.Fetch) {
+	f.inbox.put(func(now int64) {
+		if !fetch.Done() {
+			f.core.Find(now, fetch)
+		}
+	})
+}
+
+// Close ends this node's part of the farm: links are closed, and what is asked of it from now on is not answered. Sessions are not moved; see Drain.
+func (f *Farm) Close(ctx context.Context) {
+	f.once.Do(func() {
+		if f.originals != nil {
+			f.originals.Close()
+		}
+		f.links.Close(ctx)
+		close(f.quit)
+		f.inbox.close()
+		f.tasks.Wait()
+	})
+}

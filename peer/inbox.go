@@ -1,0 +1,71 @@
+package peer
+
+import "sync"
+
+// event is something that the driver has to take note of.
+type event func(now int64)
+
+// inbox holds what the driver has yet to do.
+//
+// Invariant: whoever may wait when it is full (put by wait) is a reader of a link, whom the driver never waits for. All others put at once; what they put is
+// bounded by what they are: a fetch for each request that is parked, an answer for each session that is being taken.
+type inbox struct {
+	wake chan struct{} // holds one token while there may be something
+
+	mu     sync.Mutex
+	room   sync.Cond // of mu: there may be room again, or it is closed
+	events []event   // guarded by mu
+	closed bool      // guarded by mu
+}
+
+// inboxRoom is how many events may wait before readers of links do.
+const inboxRoom = 1 << 14
+
+func (b *inbox) init() {
+	b.wake = make(chan struct{}, 1)
+	b.room.L = &b.mu
+}
+
+// put adds an event. Never blocks.
+func (b *inbox) put(e event) {
+	b.mu.Lock()
+	b.events = append(b.events, e)
+	b.mu.Unlock()
+	b.poke()
+}
+
+// putPatiently adds an event when there is room for it.
+func (b *inbox) putPatiently(e event) {
+	b.mu.Lock()
+	for len(b.events) >= inboxRoom && !b.closed {
+		b.room.Wait()
+	}
+	b.events = append(b.events, e)
+	b.mu.Unlock()
+	b.poke()
+}
+
+func (b *inbox) poke() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what is there, and puts an empty list in its place.
+func (b *inbox) take(empty []event) []event {
+	b.mu.Lock()
+	events := b.events
+	b.events = empty[:0]
+	b.mu.Unlock()
+	b.room.Broadcast()
+	return events
+}
+
+// close lets nobody wait any more.
+func (b *inbox) close() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.room.Broadcast()
+}

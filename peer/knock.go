@@ -1,0 +1,39 @@
+package peer
+
+import (
+	"time"
+
+	"github.com/farmstate/farmstate/peer/message"
+)
+
+// knock is the finding out whether a neighbour whose link has broken has ended: if so, its address refuses connections. A process that is just ending may let
+// somebody in and then break off, which says nothing; so the knocking goes on for a while.
+type knock struct {
+	addr  string
+	next  int64 // when to knock again; 0 = the last knock has not come back
+	until int64
+}
+
+const knockAgain = int64(50 * time.Millisecond)
+
+// knockLife is how long a neighbour is knocked at: as long as the core misses it.
+func (f *Farm) knockLife() int64 { return 4 * int64(f.opt.QueryTimeout) }
+
+// knock asks a neighbour that has been lost whether it lives.
+func (f *Farm) knock(n message.Node, addr string) {
+	leaving, free := f.state()
+	f.links.Send(n, addr, &message.Message{Kind: message.Ping, Addr: f.links.Advertised(), Leaving: leaving, Free: free})
+}
+
+// knockAll knocks where it is due.
+func (f *Farm) knockAll(now int64) {
+	for n, k := range f.knocks {
+		switch {
+		case now >= k.until:
+			delete(f.knocks, n)
+		case k.next != 0 && now >= k.next:
+			k.next = 0
+			f.knock(n, k.addr)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package peer
+
+import (
+	"encoding/hex"
+
+	"github.com/farmstate/farmstate/peer/core"
+)
+
+// notice counts an event and logs it. What happens with every page is logged for whoever asks for details only.
+func (f *Farm) notice(n core.Notice) {
+	f.shared.mu.Lock()
+	f.shared.notices[n.What]++
+	f.shared.mu.Unlock()
+	key, node := short(n.Key), hex.EncodeToString(n.Node[:4])
+	switch n.What {
+	case core.SessionArrived:
+		f.logger.Debug("a session has come here", "event", "session_arrived", "session", key, "node", node, "addr", n.Addr)
+	case core.SessionLeft:
+		f.logger.Debug("a session has gone to another node", "event", "session_left", "session", key, "node", node, "addr", n.Addr)
+	case core.SessionConflict:
+		f.logger.Warn("two copies of a session have met; the older one was dropped. Two parts of the farm have worked without each other",
+			"event", "session_conflict", "session", key, "node", node, "addr", n.Addr)
+	case core.SessionRecovered:
+		f.logger.Warn("a session has been taken over from a node that ended while it was handing it on", "event", "session_recovered", "session", key, "node", node, "addr", n.Addr)
+	case core.MoveCalledOff:
+		f.logger.Info("a session has stayed here: the node that wanted it did not take it", "event", "move_called_off", "session", key, "node", node, "addr", n.Addr)
+	case core.SearchUndecided:
+		f.logger.Info("it could not be found out in time where a session is; its requests were told to come again", "event", "search_undecided", "session", key)
+	case core.OriginalMove:
+		f.logger.Debug("a session has come from an original or gone to one, and has lost what originals do not carry", "event", "original_move", "session", key, "addr", n.Addr)
+	case core.OriginalKept:
+		f.logger.Warn("an original has not answered a transfer: it may have a copy of the session, too", "event", "original_uncertain", "session", key, "addr", n.Addr)
+	}
+}
+
+// short is so much of a key as tells an operator which session it is: the application and the beginning of the session id, which as a whole is a secret.
+func short(key string) string {
+	const show = 6
+	for i := len(key) - 1; i >= 0; i-- {
+		if key[i] == '/' {
+			return key[:min(len(key), i+1+show)]
+		}
+	}
+	return key[:min(len(key), show)]
+}

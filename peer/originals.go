@@ -1,0 +1,133 @@
+package peer
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/farmstate/farmstate/engine"
+	"github.com/farmstate/farmstate/peer/core"
+	"github.com/farmstate/farmstate/peer/legacy"
+)
+
+// originalEvents is what originals send.
+type originalEvents Farm
+
+// OriginalUp implements legacy.Handler.
+func (e *originalEvents) OriginalUp(peer int) {
+	f := (*Farm)(e)
+	f.inbox.put(func(int64) { f.core.OriginalUp(peer) })
+}
+
+// OriginalDown implements legacy.Handler.
+func (e *originalEvents) OriginalDown(peer int) {
+	f := (*Farm)(e)
+	f.inbox.put(func(int64) { f.core.OriginalDown(peer) })
+}
+
+// OriginalQuery implements legacy.Handler.
+func (e *originalEvents) OriginalQuery(peer int, q legacy.Query) {
+	f := (*Farm)(e)
+	f.inbox.putPatiently(func(now int64) {
+		f.core.OriginalQuery(now, peer, f.opt.KeyOf(q.Target), &core.OriginalQuery{
+			Target: q.Target, ID: q.ID, Broadcast: q.Broadcast, Host: q.Host, MaxForwards: q.MaxForwards,
+		})
+	})
+}
+
+// OriginalTransfer implements legacy.Handler. What an original does not carry is made up: life begins anew, and the generation is the lowest.
+func (e *originalEvents) OriginalTransfer(peer int, t legacy.Transfer, answer func(legacy.Verdict)) {
+	f := (*Farm)(e)
+	f.inbox.putPatiently(func(now int64) {
+		key := f.opt.KeyOf(t.Target)
+		p := &engine.Parcel{
+			Key: key, Literal: key == t.Target, Body: t.Body, Minutes: t.Timeout, Left: int64(t.Timeout) * int64(time.Minute),
+			Gen: 1, Version: 1, Uninitialized: t.Uninitialized, Cookie: max(1, t.LockCookie), Locked: t.Locked, LockAge: t.LockAge * int64(time.Second),
+		}
+		f.core.OriginalTransfer(now, &core.OriginalTransfer{Peer: peer, Parcel: p, Handle: answer}, f.look(key))
+	})
+}
+
+// verdict answers an original's transfer.
+func (*Farm) verdict(a core.Verdict) {
+	answer := a.Transfer.Handle.(func(legacy.Verdict))
+	switch a.Verdict {
+	case core.OriginalStored:
+		answer(legacy.Stored)
+	case core.OriginalExists:
+		answer(legacy.Exists)
+	case core.OriginalUnavailable:
+		answer(legacy.Unavailable)
+	}
+}
+
+// askOriginals sends a query to originals.
+func (f *Farm) askOriginals(a core.Ask) {
+	if f.originals == nil {
+		return
+	}
+	q := legacy.Query{Target: a.Query.Target, ID: a.Query.ID, Broadcast: a.Query.Broadcast, Host: a.Query.Host, MaxForwards: a.Query.MaxForwards}
+	if a.Peer != core.AllOriginals {
+		f.originals.Query(a.Peer, q) // what is dropped is counted there
+		return
+	}
+	for peer := range f.opt.Originals.Peers {
+		if peer != a.Except {
+			f.originals.Query(peer, q)
+		}
+	}
+}
+
+// deliver hands a session to an original.
+func (f *Farm) deliver(a core.Deliver) {
+	p := a.Move.Parcel()
+	now := time.Now()
+	t := legacy.Transfer{
+		Target: a.Move.Target(), ID: newID(), Body: p.Body, Timeout: p.Minutes, Uninitialized: p.Uninitialized,
+		LastModified: legacy.Ticks(now.UTC()),
+	}
+	if p.Locked {
+		age := time.Duration(p.LockAge)
+		t.Locked, t.LockCookie, t.LockAge, t.LockDate = true, p.Cookie, int64(age/time.Second), legacy.Ticks(now.Add(-age).UTC())
+	}
+	host := a.Host
+	if host == "" {
+		host = f.opt.Originals.Peers[a.Peer].Addr
+	}
+	f.originals.Deliver(a.Peer, host, t, func(o legacy.Outcome) {
+		f.inbox.put(func(now int64) {
+			switch {
+			case o.Result == legacy.Delivered:
+				f.core.Delivered(now, a.Move, core.DeliveredOK)
+			case o.Result == legacy.AlreadyThere:
+				// Its copy stays: should it be on its way here, we have just refused it, because ours was leaving.
+				f.core.Delivered(now, a.Move, core.DeliveredThere)
+			case o.Uncertain:
+				f.core.Delivered(now, a.Move, core.DeliveredUncertain)
+			default:
+				f.core.Delivered(now, a.Move, core.DeliveredKept)
+			}
+		})
+	})
+}
+
+// advertise is where originals deliver to us: what the peer port tells other nodes, but by the address of the link if that is of no use to them.
+func (f *Farm) advertise(local netip.AddrPort) string {
+	if f.links == nil {
+		return local.String()
+	}
+	host, port, err := net.SplitHostPort(f.links.Advertised())
+	if err != nil {
+		return local.String()
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && (ip.IsUnspecified() || ip.IsLoopback() != local.Addr().IsLoopback()) {
+		host = local.Addr().Unmap().String()
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// foreign takes over a connection of an original.
+func (f *Farm) foreign(nc net.Conn, first []byte) bool {
+	f.originals.Accept(nc, first)
+	return true
+}
