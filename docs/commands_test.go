@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,11 +49,8 @@ const commandLimit = 5 * time.Minute
 // follow runs the tested blocks of a document.
 func follow(t *testing.T, m markdown) {
 	dir := copyTree(t)
-	state, admin := freeAddr(t), freeAddr(t)
-	env := append(os.Environ(), "FARMSTATE_LISTEN="+state, "FARMSTATE_ADMIN="+admin)
-	_, statePort, _ := net.SplitHostPort(state) // it is one
-	_, adminPort, _ := net.SplitHostPort(admin)
-	ports := strings.NewReplacer("42424", statePort, "42480", adminPort)
+	ports, free := freePorts(t, m)
+	env := append(os.Environ(), "FARMSTATE_LISTEN="+free("42424"), "FARMSTATE_PEER_LISTEN="+free("42425"), "FARMSTATE_ADMIN="+free("42480"))
 	out := ""
 	for _, b := range m.blocks {
 		if b.info == "text output" {
@@ -85,6 +83,28 @@ func follow(t *testing.T, m markdown) {
 			t.Fatalf("%s:%d: %v\n%s", m.path, b.line, err, out)
 		}
 	}
+}
+
+// docPort is how a port of a node is written in a document.
+var docPort = regexp.MustCompile(`\b424\d\d\b`)
+
+// freePorts puts free ports in place of those of a document: the defaults, which the environment of its commands names, and all others that its tested blocks name.
+func freePorts(t *testing.T, m markdown) (replace *strings.Replacer, free func(port string) (addr string)) {
+	t.Helper()
+	addrs := map[string]string{"42424": freeAddr(t), "42425": freeAddr(t), "42480": freeAddr(t)}
+	for _, b := range m.blocks {
+		for _, port := range docPort.FindAllString(b.text, -1) {
+			if b.tested() && addrs[port] == "" {
+				addrs[port] = freeAddr(t)
+			}
+		}
+	}
+	var pairs []string
+	for port, addr := range addrs {
+		_, number, _ := net.SplitHostPort(addr) // it is one
+		pairs = append(pairs, port, number)
+	}
+	return strings.NewReplacer(pairs...), func(port string) string { return addrs[port] }
 }
 
 // startServer returns when the node says that it is ready, and stops it at the end of the test.

@@ -83,7 +83,13 @@ var layers = []layer{
 	{"netpoll", []string{"netpoll/wire", "engine/..."}, "the state port joins wire and engine"},
 	{"netpoll/conformance/...", []string{"netpoll/conformance/..."}, "what checks a server must not share its mistakes"},
 	{"netpoll/pages", nil, "what checks a server must not share its mistakes"},
-	{"peer/...", []string{"peer/...", "netpoll/wire", "engine/..."}, "the farm is a layer beside the state port"},
+	{"peer", []string{"peer/core", "peer/link", "peer/legacy", "peer/message", "engine"}, "the farm joins the engine, what decides, and the links"},
+	{"peer/core", []string{"peer/message", "engine"}, "what decides knows neither links nor the state port"},
+	{"peer/message", []string{"netpoll/wire", "engine"}, "messages are bytes, and what the engine hands over"},
+	{"peer/link", []string{"peer/message"}, "links carry messages and decide nothing"},
+	{"peer/legacy", nil, "the originals' rules must not leak, nor ours into them"},
+	{"peer/pki", nil, "certificates are files"},
+	{"peer/sim", []string{"peer/core", "peer/message", "engine"}, "the simulator has no sockets"},
 	{"bench/...", []string{"bench/...", "netpoll", "netpoll/wire", "engine/..."}, "measuring needs what it measures, not the program"},
 	{"fuzz/...", []string{"fuzz/...", "netpoll/...", "engine/..."}, "fuzzing needs what it fuzzes, not the program"},
 	{"cmd/...", []string{"cmd/...", "netpoll", "netpoll/wire", "engine/...", "peer/...", "bench"}, "the program is built of everything but tests"},
@@ -106,8 +112,11 @@ func TestLayers(t *testing.T) {
 			if mine && within(ours, "fuzz/...") {
 				t.Errorf("%s imports %s: nothing imports the fuzz suite", s.path, ours)
 			}
-			if mine && within(ours, "bench/...") && !within(s.pkg, "bench/...", "cmd/...") {
-				t.Errorf("%s imports %s: only the program uses the load generator", s.path, ours)
+			if mine && ours == "peer/sim" && ours != s.pkg {
+				t.Errorf("%s imports %s: it is for tests and figures", s.path, ours)
+			}
+			if mine && within(ours, "bench/...") && !within(s.pkg, "bench/...", "cmd/...") && !(s.isTest() && within(s.pkg, "fuzz/...")) {
+				t.Errorf("%s imports %s: only the program and tests of farms use the load generator", s.path, ours)
 			}
 		}
 	}
@@ -142,7 +151,7 @@ func TestKeepers(t *testing.T) {
 func TestNoClock(t *testing.T) {
 	reads := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
 	for _, s := range sources(t) {
-		if s.isTest() || !within(s.pkg, "engine/...", "netpoll/wire") {
+		if s.isTest() || !within(s.pkg, "engine/...", "netpoll/wire", "peer/core", "peer/message", "peer/sim") {
 			continue
 		}
 		ast.Inspect(s.ast, func(n ast.Node) bool {
@@ -160,7 +169,7 @@ func TestNoClock(t *testing.T) {
 
 // TestNoIO holds the packages that decide to leaving the doing to others, also by way of a library.
 func TestNoIO(t *testing.T) {
-	for pkg, deps := range dependencies(t, "./engine/...", "./netpoll/wire") {
+	for pkg, deps := range dependencies(t, "./engine/...", "./netpoll/wire", "./peer/core", "./peer/message", "./peer/sim") {
 		for _, dep := range deps {
 			if within(dep, "net/...", "net", "os/exec", "log", "log/slog", "github.com/panjf2000/gnet/v2/...") && dep != "net/netip" {
 				t.Errorf("%s depends on %s: it must do no I/O", pkg, dep)
@@ -173,7 +182,7 @@ func TestNoIO(t *testing.T) {
 func TestProgram(t *testing.T) {
 	for pkg, deps := range dependencies(t, "./cmd/farmstate") {
 		for _, dep := range deps {
-			if dep == "testing" || within(strings.TrimPrefix(dep, module+"/"), "netpoll/conformance/...", "netpoll/pages", "fuzz/...") {
+			if dep == "testing" || within(strings.TrimPrefix(dep, module+"/"), "netpoll/conformance/...", "netpoll/pages", "peer/sim", "fuzz/...") {
 				t.Errorf("%s depends on %s, which is for tests", pkg, dep)
 			}
 		}
