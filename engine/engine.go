@@ -60,7 +60,7 @@ func (e *Engine) Hash(key []byte) uint64 {
 // Do carries out a ticket, or parks it. now must not be before the time of an earlier call with the same session by more than the calls
 // overlap. Never blocks. 0 allocations for a session that exists, unless its content has to grow.
 func (e *Engine) Do(now Time, lane int, t *Ticket) {
-	t.late, t.since = false, now.Mono
+	t.late, t.since, t.deadline = false, now.Mono, 0
 	e.do(now, lane, t)
 }
 

@@ -1,6 +1,10 @@
 package engine
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // model is what docs/protocol.md §7 and §8 and docs/lock.md say, in the plainest code: one map, and queues that are slices. It knows nothing of gates, wheels or
 // reused memory.
@@ -8,7 +12,7 @@ type model struct {
 	now   Time
 	items map[string]*item
 	run   []*item // items whose queue has a turn coming
-	line  []*call // all waiters, in order of arrival
+	line  []*call // all waiters, by deadline
 
 	lockWait     int64
 	lockQueue    int
@@ -293,12 +297,15 @@ func (m *model) act(it *item, c *call) {
 			if !m.grant(it, c, told) {
 				m.unlock(it)
 			}
-		case c.late || m.lockWait == 0 || len(it.waiting) >= m.lockQueue:
+		case c.late || m.lockWait == 0 || len(it.waiting) >= m.lockQueue, c.deadline != 0 && c.deadline <= m.now.Mono:
 			m.refuse(it, c)
 		default:
-			c.deadline = m.now.Mono + m.lockWait
+			if c.deadline == 0 { // otherwise it has waited before, and its session has moved
+				c.deadline = m.now.Mono + m.lockWait
+			}
 			it.waiting = append(it.waiting, c)
 			m.line = append(m.line, c)
+			slices.SortStableFunc(m.line, func(a, b *call) int { return cmp.Compare(a.deadline, b.deadline) })
 		}
 	case Release:
 		switch {

@@ -20,7 +20,7 @@ type queue struct {
 	// Guarded by mu.
 
 	runHead, runTail   *session // sessions with queued tickets, each once; linked by mailbox.nextRun
-	waitHead, waitTail *Ticket  // all waiters by deadline; one LockWait for all makes that the order of arrival
+	waitHead, waitTail *Ticket  // all waiters by deadline; one LockWait for all makes that the order of arrival, wherever their sessions have been meanwhile
 	tripHead, tripTail *trip    // of all sessions that are away; the next to be looked at by trim first
 	waiting            int
 	trips              int

@@ -23,7 +23,7 @@ func (op Op) String() string { return opNames[op] }
 // Status says how a ticket ended.
 type Status uint8
 
-// The statuses. Each has one answer on the state port: OK 200, Locked and Cut of a read 423, NotFound 404, the rest 400.
+// The statuses. Each has one answer on the state port: OK 200, Locked 423, Cut 423 and of a Set 400, NotFound 404, the rest 400.
 const (
 	OK       Status = iota
 	Locked          // somebody else holds the lock
@@ -110,7 +110,7 @@ type Ticket struct {
 	prev, next *Ticket // in the session's list that place names
 	waitPrev   *Ticket // in the list of all waiters, by deadline
 	waitNext   *Ticket
-	deadline   int64
+	deadline   int64 // Time.Mono until which it may wait for the lock, wherever the session goes; 0 before it waits for the first time
 }
 
 // place says which list of its session a ticket stands in.

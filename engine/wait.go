@@ -8,25 +8,45 @@ func (e *Engine) wait(now Time, s *session, t *Ticket) bool {
 	}
 	q.mu.Lock()
 	full := s.box != nil && s.box.waiters.n >= q.perLock // nobody else can add: the gate is ours
+	if t.deadline == 0 {
+		t.deadline = now.Mono + q.wait
+	}
+	over := t.deadline <= now.Mono
 	q.mu.Unlock()
-	if full {
+	if full || over {
 		return false
 	}
 	t.Caller.Park(t)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s.waiters = true
-	t.place, t.session, t.deadline = waiting, s, now.Mono+q.wait
+	t.place, t.session = waiting, s
 	q.boxLocked(s).waiters.push(t)
 	q.waiting++
-	t.waitPrev, t.waitNext = q.waitTail, nil
-	if q.waitTail != nil {
-		q.waitTail.waitNext = t
+	q.lineUpLocked(t)
+	return true
+}
+
+// lineUpLocked puts a waiter into the list of deadlines. One that waits for the first time belongs at its end. One whose session has moved meanwhile has
+// waited before, and stands before those who came since: its deadline has stayed, or a locked session that moves to and fro between nodes where others
+// wait would hold it for as long as it is locked. Requires q.mu held.
+func (q *queue) lineUpLocked(t *Ticket) {
+	after := q.waitTail
+	for after != nil && after.deadline > t.deadline {
+		after = after.waitPrev
+	}
+	t.waitPrev, t.waitNext = after, q.waitHead
+	if after != nil {
+		t.waitNext = after.waitNext
+		after.waitNext = t
 	} else {
 		q.waitHead = t
 	}
-	q.waitTail = t
-	return true
+	if t.waitNext != nil {
+		t.waitNext.waitPrev = t
+	} else {
+		q.waitTail = t
+	}
 }
 
 // unwaitLocked takes a waiter out of its session's list and out of the list of deadlines. Requires q.mu held.
