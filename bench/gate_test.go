@@ -34,6 +34,7 @@ type budget struct {
 // workload is one operation that has a budget. prepare, if any, is run before each measurement of n operations, and not measured.
 type workload struct {
 	name    string
+	least   int // operations of a measurement; 0 = as many as take long enough
 	prepare func(n int)
 	run     func()
 }
@@ -146,7 +147,7 @@ func measure(all []workload, rounds int) map[string]cost {
 
 // once measures as many operations as fit into a slice.
 func (w workload) once() cost {
-	n := 64
+	n := max(64, w.least)
 	for {
 		if w.prepare != nil {
 			w.prepare(n)
@@ -191,29 +192,42 @@ func judge(costs map[string]cost, budgets map[string]budget, unit float64, times
 	return errors.Join(errs...)
 }
 
-func budgets(tb testing.TB) map[string]budget {
-	var file struct {
-		Budgets map[string]budget `json:"budgets"`
-	}
+// budgetFile is budgets.json.
+type budgetFile struct {
+	Budgets map[string]budget `json:"budgets"`
+	Farm    map[string]budget `json:"farm"`
+}
+
+func budgets(tb testing.TB) (file budgetFile) {
 	if err := json.Unmarshal(budgetsJSON, &file); err != nil {
 		tb.Fatalf("budgets.json: %v", err)
 	}
-	return file.Budgets
+	return file
 }
 
 // TestGate fails if a hot path allocates, or, with -gate, takes longer than its budget.
 func TestGate(t *testing.T) {
+	gate(t, workloads(t), budgets(t).Budgets)
+}
+
+// TestGateFarm does the same for what two nodes do together. They have goroutines of their own, so the budgets are wide.
+func TestGateFarm(t *testing.T) {
+	gate(t, farmWorkloads(t), budgets(t).Farm)
+}
+
+func gate(t *testing.T, all []workload, budgets map[string]budget) {
+	t.Helper()
 	rounds := 2
 	if *gateTimes {
 		rounds = gateRounds
 	}
-	costs := measure(append(workloads(t), calibration()), rounds)
+	costs := measure(append(all, calibration()), rounds)
 	unit := costs["calibration"].ns
 	delete(costs, "calibration")
 	for name, c := range costs {
 		t.Logf("%-16s %8.1f ns  ratio %6.2f  %.2f allocs", name, c.ns, c.ns/unit, c.allocs)
 	}
-	if err := judge(costs, budgets(t), unit, *gateTimes); err != nil {
+	if err := judge(costs, budgets, unit, *gateTimes); err != nil {
 		t.Error(err)
 	}
 }

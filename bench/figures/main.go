@@ -1,9 +1,10 @@
-// Command figures measures what docs/benchmarks.md says of a running node: waiting for a lock, fairness, memory, and five million sessions. Each figure is
-// measured on a child process that serves real sockets on loopback.
+// Command figures measures what docs/benchmarks.md says of a running node: waiting for a lock, fairness, memory, and five million sessions, and of a
+// farm: finding, moving, stopping nodes. Each figure is measured on child processes that serve real sockets on loopback.
 //
 //	go run ./bench/figures            all but the large ones
 //	go run ./bench/figures -large     with five million sessions; takes 8 GB of memory and a few minutes
 //	go run ./bench/figures -only lockwait,fairness
+//	go run ./bench/figures -only farm      all whose names begin with farm
 //
 // It ends with status 1 if a figure is out of its bounds.
 package main
@@ -22,12 +23,15 @@ import (
 	"github.com/farmstate/farmstate/bench/proc"
 )
 
-// figure is one measurement.
+// figure is one measurement: on a node, in a farm, or with processes that it starts by itself.
 type figure struct {
 	name    string
 	large   bool
 	measure func(context.Context, *node) error
 	args    []string // of farmstate serve
+	shape   *farmShape
+	inFarm  func(context.Context, *proc.Farm) error
+	alone   func(ctx context.Context, path string) error
 }
 
 var figures = []figure{
@@ -35,6 +39,16 @@ var figures = []figure{
 	{name: "nowait", measure: noWait, args: []string{"--lock-wait=0s"}},
 	{name: "fairness", measure: fairness},
 	{name: "memory", measure: memory},
+	{name: "farmstart", alone: farmStart},
+	{name: "farmquery", shape: two, inFarm: farmQuery},
+	{name: "farmmove", shape: two, inFarm: farmMove},
+	{name: "farmfresh", alone: farmFreshMove},
+	{name: "farmburst", shape: two, inFarm: farmBurst},
+	{name: "farmtransfers", shape: two, inFarm: farmTransfers},
+	{name: "farmhandover", shape: two, inFarm: farmHandOver},
+	{name: "farmflood", shape: ring, inFarm: farmFlood},
+	{name: "farmpoll", shape: ring, inFarm: farmFlood, args: []string{"--lock-wait=0s"}},
+	{name: "farmrolling", shape: ring, inFarm: farmRolling},
 	{name: "growth", measure: growth, large: true},
 	{name: "fivemillion", measure: fiveMillion, large: true},
 }
@@ -64,7 +78,7 @@ func run(ctx context.Context, only string, large bool) error {
 	fmt.Println(proc.ThisMachine())
 	var errs []error
 	for _, f := range figures {
-		if only == "" && f.large && !large || only != "" && !slices.Contains(strings.Split(only, ","), f.name) {
+		if only == "" && f.large && !large || only != "" && !f.wanted(strings.Split(only, ",")) {
 			continue
 		}
 		fmt.Printf("\n%s\n", f.name)
@@ -75,8 +89,19 @@ func run(ctx context.Context, only string, large bool) error {
 	return errors.Join(errs...)
 }
 
-// run measures a figure on a node of its own.
+// wanted reports whether one of the names is the figure's, or that of all figures of the farm.
+func (f *figure) wanted(names []string) bool {
+	return slices.Contains(names, f.name) || slices.Contains(names, "farm") && strings.HasPrefix(f.name, "farm")
+}
+
+// run measures a figure on a node, or in a farm, of its own.
 func (f *figure) run(ctx context.Context, path string) error {
+	switch {
+	case f.alone != nil:
+		return f.alone(ctx, path)
+	case f.inFarm != nil:
+		return inFarm(ctx, path, f.shape, f.inFarm, f.args...)
+	}
 	n, err := startNode(ctx, path, f.args...)
 	if err != nil {
 		return err
