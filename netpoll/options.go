@@ -16,14 +16,15 @@ import (
 
 // Defaults of the options. See docs/protocol.md §1.4.
 const (
-	DefaultAddr           = "127.0.0.1:42424"
-	DefaultMaxHead        = 16 << 10
-	DefaultMaxBody        = 64 << 20
-	DefaultMaxConns       = 16384
-	DefaultMaxOutput      = 4 << 20
-	DefaultMaxOutputTotal = 1 << 30
-	DefaultIdleTimeout    = 30 * time.Second
-	DefaultASPNetVersion  = "4.0.30319"
+	DefaultAddr             = "127.0.0.1:42424"
+	DefaultMaxHead          = 16 << 10
+	DefaultMaxBody          = 64 << 20
+	DefaultMaxConns         = 16384
+	DefaultOtherDescriptors = 64
+	DefaultMaxOutput        = 4 << 20
+	DefaultMaxOutputTotal   = 1 << 30
+	DefaultIdleTimeout      = 30 * time.Second
+	DefaultASPNetVersion    = "4.0.30319"
 )
 
 // The transports. See Options.Transport.
@@ -51,6 +52,9 @@ type Options struct {
 	MaxBody int
 	// MaxConns is how many connections may be open at a time; one more is closed at once. It is lowered if the process's descriptor limit asks for it.
 	MaxConns int
+	// OtherDescriptors is how many descriptors the process keeps for all but clients: listeners, event loops, admin connections, peers, files. 0 means
+	// DefaultOtherDescriptors.
+	OtherDescriptors int
 	// MaxOutput is how many bytes of answers may be queued for a client that does not read. While there are more, no further request of that
 	// connection is executed, and if the client takes nothing at all for slowReaderGrace it is cut off. One answer may exceed it.
 	MaxOutput int
@@ -91,6 +95,7 @@ func (o *Options) setDefaults() {
 	set(&o.MaxHead, DefaultMaxHead)
 	set(&o.MaxBody, DefaultMaxBody)
 	set(&o.MaxConns, DefaultMaxConns)
+	set(&o.OtherDescriptors, DefaultOtherDescriptors)
 	set(&o.MaxOutput, DefaultMaxOutput)
 	if o.MaxOutputTotal == 0 {
 		o.MaxOutputTotal = DefaultMaxOutputTotal
@@ -126,6 +131,7 @@ func (o *Options) Validate() error {
 	within("Loops", int64(o.Loops), 1, 255)
 	within("MaxHead", int64(o.MaxHead), 256, 1<<16)
 	within("MaxBody", int64(o.MaxBody), 1, 1<<30)
+	within("OtherDescriptors", int64(o.OtherDescriptors), 1, 1<<20)
 	within("MaxConns", int64(o.MaxConns), 1, 1<<20)
 	within("MaxOutput", int64(o.MaxOutput), 1<<10, math.MaxInt32)
 	within("MaxOutputTotal", o.MaxOutputTotal, 1<<20, math.MaxInt64)

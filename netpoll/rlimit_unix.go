@@ -4,19 +4,16 @@ package netpoll
 
 import "golang.org/x/sys/unix"
 
-// otherDescriptors is how many descriptors the process keeps for all but clients: listeners, event loops, admin connections, peers, files.
-const otherDescriptors = 64
-
-// connLimit is the number of connections, at most want, for which the process has descriptors. The Go runtime has raised the soft limit to the hard
+// connLimit is the number of connections, at most want, for which the process has descriptors besides the others that it needs. The Go runtime has raised the soft limit to the hard
 // one already.
-func connLimit(want int) int {
+func connLimit(want, others int) int {
 	var r unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
 		return want
 	}
 	have := int64(min(uint64(r.Cur), 1<<40)) //nolint:unconvert // signed on some systems
-	free := have - otherDescriptors
-	if have < 2*otherDescriptors {
+	free := have - int64(others)
+	if have < 2*int64(others) {
 		free = have / 2
 	}
 	return int(max(1, min(int64(want), free)))

@@ -79,7 +79,7 @@ func Listen(opt Options, e *engine.Engine) (*Server, error) {
 		opt: opt, engine: e, format: format,
 		limits:   wire.Limits{MaxHead: opt.MaxHead, MaxBody: opt.MaxBody},
 		window:   opt.MaxHead + wholeBody,
-		maxConns: connLimit(opt.MaxConns),
+		maxConns: connLimit(opt.MaxConns, opt.OtherDescriptors),
 		clock:    opt.Clock,
 		work:     make(chan struct{}, 1), quit: make(chan struct{}), fault: make(chan error, 1),
 	}

@@ -25,7 +25,7 @@ func TestCert(t *testing.T) {
 	}
 	out := do("node", "--dir", "farm", "web1", "--host", "web1.example.com", "--host", "192.0.2.1", "--days", "10")
 	flags := 0
-	for _, word := range strings.Fields(out) {
+	for word := range strings.FieldsSeq(out) {
 		if flag, ok := strings.CutPrefix(word, "--"); ok {
 			flags++
 			if !hasOption(flag) {

@@ -7,14 +7,17 @@ import (
 	"time"
 
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
+	"github.com/farmstate/farmstate/engine"
+	"github.com/farmstate/farmstate/netpoll"
 	"github.com/farmstate/farmstate/netpoll/wire"
 	"github.com/farmstate/farmstate/peer"
 	"github.com/farmstate/farmstate/peer/legacy"
 	"github.com/farmstate/farmstate/peer/link"
 )
 
-// farmSlack is how much longer than query_timeout a request may wait for the farm: a search that has run its whole time has an answer of its own.
-const farmSlack = 50 * time.Millisecond
+// farmSlack is how much longer than query_timeout the engine lets a request wait for the farm: a search that has run its whole time has an answer of its own, and a
+// machine that is busy may need a while to give it.
+const farmSlack = 250 * time.Millisecond
 
 // startFarm opens the peer port and begins to link up. When nobody asked for the port's address and nobody else is to be linked to, a node without
 // a farm is better than none.
@@ -66,7 +69,7 @@ func (n *node) farmOptions() (peer.Options, error) {
 	}
 	return peer.Options{
 		Engine: n.engine, Now: n.clock.Now, Logger: n.logger,
-		MaxForwards: uint8(c.MaxForwards), QueryTimeout: c.QueryTimeout,
+		MaxForwards: uint8(c.MaxForwards), QueryTimeout: c.QueryTimeout, Slack: n.farmWait() - c.QueryTimeout,
 		KeyOf: n.keyOf,
 		Link: link.Options{
 			Listen: listen, Advertise: c.PeerAdvertise, Peers: c.Peers, Program: "farmstate " + buildInfo().Version,
@@ -126,6 +129,17 @@ func (n *node) peerAddr() string {
 	return n.farm.Addr().String()
 }
 
+// otherDescriptors is how many descriptors are kept for all but the web servers.
+func (n *node) otherDescriptors() int {
+	if n.farm == nil {
+		return netpoll.DefaultOtherDescriptors
+	}
+	return netpoll.DefaultOtherDescriptors + int(n.cfg.MaxPeers) + link.DefaultMaxHandshakes
+}
+
+// farmWait is how long a request may wait for the farm.
+func (n *node) farmWait() time.Duration { return min(n.cfg.QueryTimeout+farmSlack, engine.MaxFarmWait) }
+
 // farmStatus is the page /api/v1/farm. Its fields are only added to.
 func (n *node) farmStatus() any {
 	if n.farm == nil {
@@ -159,13 +173,18 @@ func (n *node) drainAction(query url.Values) (any, error) {
 	return n.farm.Progress(), nil
 }
 
-// handOver gives the sessions to other nodes until there are none, nobody can take them, or ctx ends.
-func (n *node) handOver(ctx context.Context) {
-	if n.farm == nil || n.engine.Stats().Sessions == 0 {
+// handOver gives the sessions to other nodes until there are none, nobody can take them, or ctx ends. serving says that the state port is open.
+func (n *node) handOver(ctx context.Context, serving bool) {
+	if n.farm == nil {
+		n.engine.Close(true) // a new session would be lost
 		return
 	}
 	began, sessions := time.Now(), n.engine.Stats().Sessions
-	n.logger.Info("handing the sessions over to other nodes", "event", "drain_started", "sessions", sessions)
-	left := n.farm.Drain(ctx)
-	n.logger.Info("sessions were handed over", "event", "drain_ended", "sessions_left", left, "after", time.Since(began).Round(time.Millisecond))
+	if sessions > 0 {
+		n.logger.Info("handing the sessions over to other nodes", "event", "drain_started", "sessions", sessions)
+	}
+	left := n.farm.Drain(ctx, serving)
+	if sessions > 0 {
+		n.logger.Info("sessions were handed over", "event", "drain_ended", "sessions_left", left, "after", time.Since(began).Round(time.Millisecond))
+	}
 }

@@ -86,15 +86,22 @@ func (n *node) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.ShutdownTimeout)
 	defer cancel()
 	n.server.StopAccepting()
-	if n.farm == nil {
-		n.engine.Close(true)
-	}
-	n.handOver(ctx)
-	if err := n.server.Shutdown(ctx); err != nil {
+	n.handOver(ctx, true)
+	if err := n.closeStatePort(ctx); err != nil {
 		n.logger.Warn("the state port did not close as it should", "event", "shutdown_error", "err", err)
 	}
-	if n.farm != nil && n.farm.Progress().Takers {
-		n.handOver(ctx) // what the last requests have brought here
+	if n.engine.Stats().Sessions > 0 {
+		n.handOver(ctx, false) // what the last requests have brought here
 	}
 	n.close()
 }
+
+// closeStatePort lets requests that have begun be answered, for so long that there is time left for what they bring here.
+func (n *node) closeStatePort(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, min(requestTime, n.cfg.ShutdownTimeout/2))
+	defer cancel()
+	return n.server.Shutdown(ctx)
+}
+
+// requestTime is how long requests that have begun may take when a node stops.
+const requestTime = 10 * time.Second
