@@ -11,12 +11,13 @@ import (
 type drain struct {
 	keys    []string // of the shard that is being handed over, yet to go
 	shard   int
-	pass    int
 	wait    int64 // nothing is begun until then
 	idle    int64 // since when nobody can take sessions; 0 = somebody can
 	done    chan struct{}
 	ended   bool
-	forever bool // goes on when it is empty, until it is told to stop
+	forever bool  // goes on when it is empty, until it is told to stop
+	serving bool  // requests bring sessions here meanwhile
+	before  int64 // sessions at the end of the round before; 0 in the first
 }
 
 // Progress says how far a drain is.
@@ -35,9 +36,10 @@ const (
 )
 
 // Drain tells the neighbours that this node takes no more sessions, and hands over those it has, until there are none, nobody can take them, or ctx ends. It returns
-// how many are left.
-func (f *Farm) Drain(ctx context.Context) (left int64) {
-	d := &drain{done: make(chan struct{})}
+// how many are left. serving says that requests are served meanwhile, which bring sessions back: it then ends as soon as a round over all sessions has not
+// made them half as many, too.
+func (f *Farm) Drain(ctx context.Context, serving bool) (left int64) {
+	d := &drain{done: make(chan struct{}), serving: serving}
 	f.begin(d)
 	select {
 	case <-d.done:
@@ -136,11 +138,12 @@ func (f *Farm) round(now int64, d *drain) {
 		d.wait = now + int64(time.Millisecond)
 		return
 	}
-	if f.engine.Stats().Sessions == 0 && !d.forever {
+	sessions := f.engine.Stats().Sessions
+	if !d.forever && (sessions == 0 || d.serving && d.before > 0 && sessions > d.before/2) {
 		f.endDrain(d)
 		return
 	}
-	d.shard, d.pass = 0, d.pass+1
+	d.shard, d.before = 0, max(1, sessions)
 	d.wait = now + drainPause
 }
 

@@ -207,8 +207,7 @@ func (f *Farm) place(now int64) {
 			}
 			f.core.Settled(now, p.parcel.Key, 0, true)
 		case engine.PlacedNewer:
-			f.notice(core.Notice{What: core.SessionConflict, Key: p.parcel.Key, Node: p.from})
-			f.core.Settled(now, p.parcel.Key, 0, false)
+			f.core.Settled(now, p.parcel.Key, 0, true)
 		default:
 			f.core.Settled(now, p.parcel.Key, 0, false)
 		}

@@ -25,6 +25,8 @@ type Options struct {
 	MaxForwards uint8
 	// QueryTimeout bounds a search.
 	QueryTimeout time.Duration
+	// Slack is how much longer than QueryTimeout the engine lets a request wait (engine.Options.FarmWait).
+	Slack time.Duration
 	// Link is how other nodes are reached. Node, Reserve, Unreserve, State, Match and Foreign are set by New.
 	Link link.Options
 	// Originals are the originals to which this node is linked. Advertise, Reserve and Unreserve are set by New.
@@ -63,6 +65,9 @@ type Farm struct {
 	drain     *drain
 	gaugesDue int64 // when to read the core's gauges again
 
+	logged    map[core.Event]int // lines in the second logSecond
+	logSecond int64
+
 	shared shared
 	quit   chan struct{}
 	tasks  sync.WaitGroup
@@ -96,12 +101,13 @@ func New(opt Options) (*Farm, error) {
 	}
 	f.shared.notices, f.addrs = map[core.Event]int64{}, map[message.Node]string{}
 	f.knocks = map[message.Node]*knock{}
+	f.logged = map[core.Event]int{}
 	f.inbox.init()
 	f.misses.init()
 	f.joining = len(opt.Link.Peers) > 0
 	f.alone.Store(!f.joining)
 	f.core = core.New(core.Options{
-		Node: f.node, MaxForwards: opt.MaxForwards, QueryTimeout: opt.QueryTimeout, NewID: newID,
+		Node: f.node, MaxForwards: opt.MaxForwards, QueryTimeout: opt.QueryTimeout, Slack: opt.Slack, NewID: newID,
 	})
 	f.core.Joining(f.started, f.joining)
 	if err := f.connect(); err != nil {
@@ -170,7 +176,9 @@ func (f *Farm) Close(ctx context.Context) {
 		if f.originals != nil {
 			f.originals.Close()
 		}
-		f.links.Close(ctx)
+		if err := f.links.Close(ctx); err != nil {
+			f.logger.Warn("the peer port did not close as it should", "event", "peer_shutdown_error", "err", err)
+		}
 		close(f.quit)
 		f.inbox.close()
 		f.tasks.Wait()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -213,7 +214,7 @@ func TestDrain(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if left := a.farm.Drain(ctx); left != 0 {
+	if left := a.farm.Drain(ctx, false); left != 0 {
 		t.Errorf("%d sessions are left", left)
 	}
 	waitFor(t, "all sessions at the others", func() bool { // the last of them are on the point of being served
@@ -230,7 +231,7 @@ func TestDrain(t *testing.T) {
 	b.close()
 	c.close()
 	a.linked0()
-	if left := a.farm.Drain(ctx); left != 1 {
+	if left := a.farm.Drain(ctx, false); left != 1 {
 		t.Errorf("%d sessions are left, want the one that nobody can take", left)
 	}
 	if out, _ := a.do(engine.Set, "/new", "x", 0); out.Status == engine.OK {
@@ -306,9 +307,10 @@ func TestMisses(t *testing.T) {
 func TestShort(t *testing.T) {
 	for key, want := range map[string]string{
 		"/lm/w3svc/1/root(hash=)/0123456789abcdefghij": "/lm/w3svc/1/root(hash=)/012345",
-		"/a/b":         "/a/b",
-		"withoutslash": "withou",
-		"":             "",
+		"/a/b":                                   "/a/b",
+		strings.Repeat("x", 500) + "/0123456789": strings.Repeat("x", 120) + ".../012345",
+		"withoutslash":                           "withou",
+		"":                                       "",
 	} {
 		if got := short(key); got != want {
 			t.Errorf("short(%q) = %q, want %q", key, got, want)

@@ -3,6 +3,7 @@ package peer
 import (
 	"time"
 
+	"github.com/farmstate/farmstate/peer/core"
 	"github.com/farmstate/farmstate/peer/message"
 )
 
@@ -17,7 +18,7 @@ type knock struct {
 const knockAgain = int64(50 * time.Millisecond)
 
 // knockLife is how long a neighbour is knocked at: as long as the core misses it.
-func (f *Farm) knockLife() int64 { return 4 * int64(f.opt.QueryTimeout) }
+func (f *Farm) knockLife() int64 { return int64(core.LostLife(f.opt.QueryTimeout)) }
 
 // knock asks a neighbour that has been lost whether it lives.
 func (f *Farm) knock(n message.Node, addr string) {

@@ -1,7 +1,10 @@
 package peer
 
 import (
+	"context"
 	"encoding/hex"
+	"log/slog"
+	"time"
 
 	"github.com/farmstate/farmstate/peer/core"
 )
@@ -11,6 +14,9 @@ func (f *Farm) notice(n core.Notice) {
 	f.shared.mu.Lock()
 	f.shared.notices[n.What]++
 	f.shared.mu.Unlock()
+	if everyPage(n.What) && !f.logger.Enabled(context.Background(), slog.LevelDebug) || !f.mayLog(n.What) {
+		return
+	}
 	key, node := short(n.Key), hex.EncodeToString(n.Node[:4])
 	switch n.What {
 	case core.SessionArrived:
@@ -33,12 +39,38 @@ func (f *Farm) notice(n core.Notice) {
 	}
 }
 
+// everyPage reports whether an event is one of those that belong to ordinary work.
+func everyPage(what core.Event) bool {
+	return what == core.SessionArrived || what == core.SessionLeft || what == core.OriginalMove
+}
+
+// logShare is how many lines there may be about one kind of event in a second: clients can cause any number of some, and all are counted.
+const logShare = 5
+
+// mayLog reports whether one more line may be written about a kind of event. Called by the driver.
+func (f *Farm) mayLog(what core.Event) bool {
+	second := f.now() / int64(time.Second)
+	if second != f.logSecond {
+		f.logSecond = second
+		clear(f.logged)
+	}
+	f.logged[what]++
+	return f.logged[what] <= logShare
+}
+
 // short is so much of a key as tells an operator which session it is: the application and the beginning of the session id, which as a whole is a secret.
 func short(key string) string {
-	const show = 6
+	const (
+		show = 6
+		most = 120 // of the application
+	)
 	for i := len(key) - 1; i >= 0; i-- {
 		if key[i] == '/' {
-			return key[:min(len(key), i+1+show)]
+			id := key[i+1 : min(len(key), i+1+show)]
+			if i > most {
+				return key[:most] + ".../" + id
+			}
+			return key[:i+1] + id
 		}
 	}
 	return key[:min(len(key), show)]

@@ -8,7 +8,8 @@ import (
 // Action is something that the core's caller has to do. The types below are all there are.
 type Action interface{ action() }
 
-// Send sends a message to a node. If there is no link to it, one is to be made to Addr, if that is not empty.
+// Send sends a message to a node. If there is no link to it, one is to be made to Addr, if that is not empty. The message must not be changed: it may be
+// sent to others, and again.
 type Send struct {
 	To   message.Node
 	Addr string

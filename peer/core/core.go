@@ -28,8 +28,11 @@ type Core struct {
 	broadcasts *recent[broadcast, bool]  // originals' queries that have been seen
 
 	neighbours map[message.Node]*neighbour
+	sum        uint32                      // of the neighbours; see announce
 	order      []*neighbour                // the same, in order of arrival: maps have none, and a simulation must be repeatable
 	lost       *recent[message.Node, bool] // neighbours whose link has broken and who may live
+	ended      int64                       // when it last became known that a node has ended
+	ends       uint64                      // how often
 	originals  map[int]bool                // originals with a live link
 	joining    bool                        // links are still being made: no miss is definite
 	leaving    bool
@@ -40,6 +43,7 @@ type Core struct {
 
 	timers timers
 	out    []Action
+	spare  []Action // returned by Ready last
 	counts Counts
 }
 
@@ -50,7 +54,9 @@ type Options struct {
 	MaxForwards  uint8
 	QueryTimeout time.Duration
 	NewID        func() message.ID // random ids
-	Weaken       Weakness          // for the simulator's own test; leave it 0
+	// Slack is how long before its requests' deadline a search ends, so that they are told what has come of it, and not that their time is up.
+	Slack  time.Duration
+	Weaken Weakness // for the simulator's own test; leave it 0
 }
 
 // Weakness switches off a rule, to see that the simulator notices. No program sets it.
@@ -172,6 +178,8 @@ func (c *Core) Step(now int64, from message.Node, m *message.Message, sight engi
 		if n := c.neighbours[from]; n != nil {
 			n.leaving, n.free = m.Leaving, m.Free
 		}
+	case message.Around:
+		c.around(from, m)
 	case message.Query:
 		c.query(now, from, m)
 	case message.NotHere, message.Found:
@@ -225,11 +233,11 @@ func (c *Core) look(now int64, it *item) {
 	c.tidy(now, it)
 }
 
-// Ready returns what is to be done, in order, and empties it.
+// Ready returns what is to be done, in order, and empties it. The result is valid until Ready is called again.
 func (c *Core) Ready() []Action {
-	out := c.out
-	c.out = nil
-	return out
+	clear(c.spare)
+	c.out, c.spare = c.spare[:0], c.out
+	return c.spare
 }
 
 func (c *Core) do(a Action) { c.out = append(c.out, a) }
@@ -244,7 +252,10 @@ func (c *Core) moveTime(size int) int64 {
 }
 
 // lostLife is how long a neighbour is missed whose link has broken: until then no miss is definite unless that neighbour was asked in another way.
-func (c *Core) lostLife() int64 { return 4 * int64(c.opt.QueryTimeout) }
+func (c *Core) lostLife() int64 { return int64(LostLife(c.opt.QueryTimeout)) }
+
+// LostLife is how long a neighbour is missed, by the query timeout.
+func LostLife(queryTimeout time.Duration) time.Duration { return 2 * queryTimeout }
 
 // pointerLife: a query lives shorter, so every holder since it began still knows where the session went.
 func (c *Core) pointerLife() int64 { return 4 * int64(c.opt.QueryTimeout) }

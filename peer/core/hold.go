@@ -198,15 +198,15 @@ func (c *Core) serve(now int64, h *held) {
 	c.do(Notice{What: SessionArrived, Key: it.key, Node: h.from, Addr: h.addr})
 }
 
-// Settled reports what became of an Arrived: how many requests waited for the session here, and whether it is in service. busy says that it could not be put into
-// service at the moment; the caller tries again by itself. kept says that there was a newer one, which has stayed.
-func (c *Core) Settled(now int64, key string, waiting int, kept bool) {
+// Settled reports that what an Arrived brought is in service, and how many requests waited for it here. conflict says that there was another copy, and that the
+// newer of both is in service now.
+func (c *Core) Settled(now int64, key string, waiting int, conflict bool) {
 	it := c.items[key]
 	if it == nil {
 		return
 	}
 	it.settling = false
-	if kept {
+	if conflict {
 		c.counts.Conflicts++
 		c.do(Notice{What: SessionConflict, Key: key})
 	}

@@ -169,6 +169,9 @@ func (c *Core) press(now int64, m *Move) {
 	switch {
 	case m.state != moveOffered || m.original:
 	case now >= m.deadline:
+		if n := c.neighbours[m.to]; n != nil && m.q == nil {
+			n.shunned = now + shunTime // it may have fallen silent: the others get the rest
+		}
 		c.callOff(now, m)
 	case now >= m.resend:
 		c.counts.Repeated++

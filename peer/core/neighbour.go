@@ -12,9 +12,11 @@ type neighbour struct {
 	node    message.Node
 	addr    string
 	leaving bool
-	free    int64   // bytes, -1 = not known
-	given   float64 // bytes handed over to it, by its weight
-	shunned int64   // no hand-over to it until then
+	free    int64                     // bytes, -1 = not known
+	given   float64                   // bytes handed over to it, by its weight
+	shunned int64                     // no hand-over to it until then
+	around  map[message.Node]struct{} // its neighbours, as it said last; replaced as a whole
+	sum     uint32                    // of around
 }
 
 // Up says that there is a link to a neighbour.
@@ -30,6 +32,7 @@ func (c *Core) Up(now int64, node message.Node, addr string) {
 	}
 	c.neighbours[node] = n
 	c.order = append(c.order, n)
+	c.announce()
 	c.do(Forget{})
 	for _, s := range c.sortedSearches() { // what is sought may be behind it
 		if !s.found && !s.direct && s.id != (message.ID{}) {
@@ -52,6 +55,7 @@ func (c *Core) Down(now int64, node message.Node) {
 func (c *Core) part(node message.Node) {
 	delete(c.neighbours, node)
 	c.order = slices.DeleteFunc(c.order, func(n *neighbour) bool { return n.node == node })
+	c.announce()
 }
 
 // silent takes note that a node will not answer any more.
@@ -79,6 +83,8 @@ func (c *Core) silent(now int64, node message.Node) {
 func (c *Core) Gone(now int64, node message.Node) {
 	c.lost.drop(node)
 	c.part(node)
+	c.ended = now
+	c.ends++
 	c.silent(now, node)
 	for _, it := range c.sortedItems() {
 		if it.went.node == node && !it.went.original {
@@ -103,9 +109,9 @@ func (c *Core) OriginalUp(peer int) {
 // OriginalDown is the opposite of OriginalUp.
 func (c *Core) OriginalDown(peer int) { delete(c.originals, peer) }
 
-// Alone reports whether there is nobody to ask.
+// Alone reports whether there is nobody to ask, and nothing held that may be what is asked for.
 func (c *Core) Alone(now int64) bool {
-	return len(c.neighbours) == 0 && len(c.originals) == 0 && !c.joining && len(c.missed(now)) == 0
+	return len(c.neighbours) == 0 && len(c.originals) == 0 && !c.joining && c.holding == 0 && len(c.missed(now)) == 0
 }
 
 // missed are the neighbours whose link has broken and who may live.

@@ -28,16 +28,17 @@ type query struct {
 	asked     int64 // when those who owe an answer were asked
 	state     queryState
 	parents   []message.Node
-	pending   []message.Node // who owes an answer
-	chaseID   message.ID     // the question to the node that the session went to; zero if there is none
-	chased    message.Node   // that node
-	viaOrig   bool           // an original was asked
+	around    map[message.Node]struct{} // who has been asked by the first of them; see askedBy
+	pending   []message.Node            // who owes an answer
+	chaseID   message.ID                // the question to the node that the session went to; zero if there is none
+	chased    message.Node              // that node
+	viaOrig   bool                      // an original was asked
 	undecided bool
 	census    bool
 	lost      []message.Node // told by those who were asked, and this node's own
 	seenBy    []message.Node // who has answered, if census
 	searched  bool           // of an original: this node has looked for it already
-	answer    message.Message
+	answer    *message.Message
 }
 
 // queryState says how far a query is.
@@ -78,7 +79,7 @@ func (c *Core) query(now int64, from message.Node, m *message.Message) {
 	q := &query{
 		id: m.ID, it: it, asker: m.Node, addr: m.Addr, target: m.Target,
 		hops: min(m.Hops, c.opt.MaxForwards), chase: min(m.Chase, maxChase), direct: m.Direct, urgent: m.Urgent, rank: m.Rank, gen: m.Gen, census: m.Census,
-		since: now, deadline: now + wait, parents: []message.Node{from},
+		since: now, deadline: now + wait, parents: []message.Node{from}, around: c.askedBy(from, m),
 	}
 	c.queries[q.id] = q
 	c.timers.add(timer{at: q.deadline, query: q})
@@ -95,8 +96,7 @@ func (c *Core) seen(now int64, from message.Node, q *query) {
 		// Somebody else is our parent, and gets our answer.
 		c.send(from, "", &message.Message{Kind: message.NotHere, ID: q.id})
 	case q.state == queryAnswered:
-		answer := q.answer
-		c.send(from, "", &answer)
+		c.send(from, "", q.answer)
 	case q.state == queryFound:
 		c.send(from, "", &message.Message{Kind: message.Found, ID: q.id})
 	case q.state == queryAsks && now-q.asked >= repeatAfter && now < q.deadline: // an answer, or our question, may have been lost
@@ -129,17 +129,17 @@ func (c *Core) examine(now int64, q *query) {
 	case it.held != nil && c.yields(it.held, q):
 		c.notHere(now, q)
 	case it.held != nil:
-		c.wait(now, q)
+		c.wait(q)
 	case it.search != nil && (it.search.found || q.original != nil || c.first(it.search, q)):
-		c.wait(now, q)
+		c.wait(q)
 	case it.search != nil:
 		// Its origin had not heard of our question when it began. If it never does, for it is new in the farm, what it creates is found by another one.
 		it.search.overtaken = it.search.overtaken || !q.direct && c.opt.Weaken&NoRank == 0
 		c.notHere(now, q)
 	case it.move != nil || it.settling:
-		c.wait(now, q)
+		c.wait(q)
 	case it.stay > now:
-		c.wait(now, q)
+		c.wait(q)
 	default:
 		c.take(now, q)
 	}
@@ -181,7 +181,7 @@ func (*Core) leads(now int64, q *query) bool {
 }
 
 // wait puts a query behind the others that wait for the session.
-func (c *Core) wait(now int64, q *query) {
+func (c *Core) wait(q *query) {
 	if len(q.it.askers) >= maxAskers {
 		c.counts.Overflows++
 		c.reply(q, &message.Message{Kind: message.NotHere, Undecided: true})
@@ -255,7 +255,7 @@ func (c *Core) ask(now int64, q *query) {
 	q.lost = union(q.lost, c.missed(now)) // now: one whose link comes back while others are asked has not been asked
 	if q.hops > 0 && !q.direct {
 		for _, n := range c.order {
-			if n.node != q.asker && !slices.Contains(q.parents, n.node) {
+			if _, asked := q.around[n.node]; !asked && n.node != q.asker && !slices.Contains(q.parents, n.node) {
 				q.pending = append(q.pending, n.node)
 				c.forward(now, q, n.node)
 			}
@@ -271,7 +271,7 @@ func (c *Core) ask(now int64, q *query) {
 // forward sends a query on to a neighbour.
 func (c *Core) forward(now int64, q *query, to message.Node) {
 	m := c.onward(now, q)
-	m.ID, m.Hops = q.id, q.hops-1
+	m.ID, m.Hops, m.Sum = q.id, q.hops-1, c.sum
 	c.send(to, "", m)
 }
 
@@ -356,7 +356,8 @@ func (c *Core) concludeQuery(now int64, q *query) {
 	if q.state != queryAsks || len(q.pending) > 0 || q.chaseID != (message.ID{}) {
 		return
 	}
-	a := &message.Message{Kind: message.NotHere, Original: q.viaOrig, Undecided: q.undecided || c.joining, Lost: union(q.lost, c.missed(now))}
+	// A node that has ended since the search began may have handed the session to one that had been asked before, and nobody can be sent after it any more.
+	a := &message.Message{Kind: message.NotHere, Original: q.viaOrig, Undecided: q.undecided || c.joining || q.deadline-int64(c.opt.QueryTimeout) < c.ended, Lost: union(q.lost, c.missed(now))}
 	if q.census {
 		a.Seen = union(q.seenBy, []message.Node{c.opt.Node})
 	}
@@ -370,10 +371,9 @@ func (c *Core) concludeQuery(now int64, q *query) {
 func (c *Core) reply(q *query, m *message.Message) {
 	m.ID = q.id
 	c.unask(q)
-	q.state, q.answer = queryAnswered, *m
+	q.state, q.answer = queryAnswered, m
 	for _, p := range q.parents {
-		answer := *m
-		c.send(p, "", &answer)
+		c.send(p, "", m)
 	}
 }
 

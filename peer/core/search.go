@@ -28,6 +28,7 @@ type search struct {
 	census    bool           // the answers say who has given them
 	lost      []message.Node // who is missed, by those who have answered
 	seenBy    []message.Node // who has answered, if census
+	ends      uint64         // Core.ends when this question was first asked; see concludeQuery
 	resend    int64          // when to repeat the question to those who owe an answer
 	retry     int64          // when to ask anew; 0 = not needed
 	tries     int
@@ -39,16 +40,24 @@ func (c *Core) Find(now int64, f *engine.Fetch) {
 	it := c.item(f.Key)
 	if s := it.search; s != nil {
 		// This node looks for it already on behalf of somebody else.
-		s.fetch, s.deadline = f, max(s.deadline, f.Deadline)
+		s.fetch, s.deadline = f, max(s.deadline, c.until(now, f))
 		s.urgent = s.urgent || f.Urgent
 		c.at(s.deadline, it)
 		c.at(s.deadline-silence, it)
 		return
 	}
-	c.begin(now, &search{it: it, fetch: f, target: f.Target, urgent: f.Urgent, deadline: f.Deadline})
+	c.begin(now, &search{it: it, fetch: f, target: f.Target, urgent: f.Urgent, deadline: c.until(now, f)})
 	c.proceed(now, it) // those who ask for it may be answered
 	c.tidy(now, it)
 }
+
+// until is when the search for what a request wants ends.
+func (c *Core) until(now int64, f *engine.Fetch) int64 {
+	return max(f.Deadline-int64(c.opt.Slack), min(f.Deadline, now+minSearch))
+}
+
+// minSearch is the least time that a search has, if the request's deadline lets it.
+const minSearch = int64(10 * time.Millisecond)
 
 // begin starts a search.
 func (c *Core) begin(now int64, s *search) {
@@ -85,6 +94,7 @@ func (c *Core) question(now int64, s *search) {
 
 // rename gives a search's question an id that nobody knows.
 func (c *Core) rename(s *search) {
+	s.ends = c.ends
 	delete(c.searches, s.id)
 	s.id = c.opt.NewID()
 	c.searches[s.id] = s
@@ -121,6 +131,9 @@ func (c *Core) inquire(now int64, s *search, to message.Node) {
 	m := &message.Message{
 		Kind: message.Query, ID: s.id, Key: s.it.key, Node: c.opt.Node, Addr: c.opt.Addr, Target: s.target,
 		Hops: c.opt.MaxForwards, Chase: maxChase, Urgent: s.urgent, Rank: s.rank, Census: s.census, Wait: time.Duration(s.deadline - now),
+	}
+	if !s.direct {
+		m.Sum = c.sum
 	}
 	if h := s.it.held; h != nil && h.orphan {
 		m.Gen = h.gen
@@ -167,7 +180,7 @@ func (c *Core) conclude(now int64, s *search) {
 		c.flood(now, s)
 	case s.overtaken:
 		c.question(now, s)
-	case s.undecided || c.joining || c.misses(now, s):
+	case s.undecided || c.joining || s.ends != c.ends || c.misses(now, s):
 		s.census = s.census || c.misses(now, s)
 		s.retry = now + int64(10*time.Millisecond)<<min(s.tries, 4)
 		c.at(s.retry, s.it)
@@ -195,7 +208,7 @@ const silence = int64(20 * time.Millisecond)
 // pursue does what is due about a search.
 func (c *Core) pursue(now int64, s *search) {
 	switch {
-	case now >= s.deadline-silence && s.original && !s.undecided && !s.found && len(s.pending) == 0 && !c.joining && !c.misses(now, s):
+	case now >= s.deadline-silence && s.original && !s.undecided && !s.found && len(s.pending) == 0 && !c.joining && s.ends == c.ends && !c.misses(now, s):
 		c.finish(now, s, true)
 	case now >= s.deadline:
 		c.finish(now, s, false)

@@ -1,7 +1,5 @@
 package core
 
-import "container/heap"
-
 // timer says when to look at an item, or to forget a query. It may come due for nothing; whoever looks finds out.
 type timer struct {
 	at    int64
@@ -10,37 +8,63 @@ type timer struct {
 	query *query
 }
 
-// timers is a heap of timers.
+func (t *timer) before(o *timer) bool { return t.at < o.at || t.at == o.at && t.n < o.n }
+
+// timers is a heap of timers. Not container/heap, which allocates for each one.
 type timers struct {
 	list []timer
 	made uint64
 }
 
-func (t *timers) Len() int { return len(t.list) }
-func (t *timers) Less(i, j int) bool {
-	a, b := &t.list[i], &t.list[j]
-	return a.at < b.at || a.at == b.at && a.n < b.n
-}
-func (t *timers) Swap(i, j int) { t.list[i], t.list[j] = t.list[j], t.list[i] }
-func (t *timers) Push(x any)    { t.list = append(t.list, x.(timer)) }
-func (t *timers) Pop() any {
-	x := t.list[len(t.list)-1]
-	t.list[len(t.list)-1] = timer{}
-	t.list = t.list[:len(t.list)-1]
-	return x
-}
-
 func (t *timers) add(x timer) {
 	t.made++
 	x.n = t.made
-	heap.Push(t, x)
+	t.list = append(t.list, x)
+	l := t.list
+	i := len(l) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if !x.before(&l[up]) {
+			break
+		}
+		l[i] = l[up]
+		i = up
+	}
+	l[i] = x
 }
 
-func (t *timers) due(now int64) (timer, bool) {
+// due takes the first timer if its time has come.
+func (t *timers) due(now int64) (first timer, ok bool) {
 	if len(t.list) == 0 || t.list[0].at > now {
 		return timer{}, false
 	}
-	return heap.Pop(t).(timer), true
+	l := t.list
+	first = l[0]
+	last := len(l) - 1
+	x := l[last]
+	l[last] = timer{}
+	l = l[:last]
+	t.list = l
+	if last == 0 {
+		return first, true
+	}
+	i := 0
+	for {
+		down := 2*i + 1
+		if down >= last {
+			break
+		}
+		if down+1 < last && l[down+1].before(&l[down]) {
+			down++
+		}
+		if !l[down].before(&x) {
+			break
+		}
+		l[i] = l[down]
+		i = down
+	}
+	l[i] = x
+	return first, true
 }
 
 func (t *timers) next() (int64, bool) {

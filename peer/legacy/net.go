@@ -130,12 +130,12 @@ func (n *Net) Close() {
 
 // PeerStatus is how things stand with one original.
 type PeerStatus struct {
-	Addr      string
-	Live      bool
-	Links     int       // live ones
-	Queued    int       // queries that wait to be sent
-	Since     time.Time // when Live last changed
-	LastError string    // why the last attempt to dial it failed; empty if it did not
+	Addr      string    `json:"addr"`
+	Live      bool      `json:"live"`
+	Links     int       `json:"links"`                // live ones
+	Queued    int       `json:"queued_queries"`       // that wait to be sent
+	Since     time.Time `json:"since"`                // when Live last changed
+	LastError string    `json:"last_error,omitempty"` // why the last attempt to dial it failed; empty if it did not
 }
 
 // Peers returns how things stand, in the order of Options.Peers.

@@ -68,7 +68,13 @@ func (l *link) run(r *reader, hello *message.Message) {
 	l.out.open(l.local)
 	r.grow()
 	var writer sync.WaitGroup
-	writer.Go(func() { l.end(l.transmit()) })
+	writer.Go(func() {
+		reason, err := l.transmit()
+		if reason == CloseRemote {
+			l.hearOut()
+		}
+		l.end(reason, err)
+	})
 	in := &inbox{link: l, reader: r, batch: []*message.Message{hello}}
 	l.end(in.receive())
 	writer.Wait()

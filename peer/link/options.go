@@ -19,7 +19,7 @@ const (
 	DefaultMaxLinks         = 1024
 	DefaultMaxHandshakes    = 64
 	DefaultHandshakeTimeout = 5 * time.Second
-	DefaultPingEvery        = 3 * time.Second
+	DefaultPingEvery        = time.Second
 	DefaultIdleDelivery     = 30 * time.Second
 	DefaultQueueMessages    = 16384
 	DefaultQueueBytes       = 64 << 20

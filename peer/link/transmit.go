@@ -89,20 +89,25 @@ func (l *link) closeIdle() {
 	l.finish(CloseIdle)
 }
 
-// sayGoodbye closes our direction and waits for the other side to close its own: what it has sent meanwhile is still read.
+// sayGoodbye closes our direction. What the other side has sent before it closes its own is still read.
 func (l *link) sayGoodbye() (CloseReason, error) {
 	_ = l.conn.SetWriteDeadline(time.Now().Add(linger))
 	closeWrite(l.conn)
 	if l.conn != l.raw {
 		closeWrite(l.raw)
 	}
+	return CloseRemote, nil
+}
+
+// hearOut waits until the reader has read what the other side has sent, and has seen the end of it: there may be the last word about a session among it, also
+// when the other side takes nothing any more.
+func (l *link) hearOut() {
 	timer := time.NewTimer(linger)
 	defer timer.Stop()
 	select {
 	case <-l.done:
 	case <-timer.C:
 	}
-	return CloseRemote, nil
 }
 
 func closeWrite(nc net.Conn) {

@@ -12,8 +12,8 @@ import (
 func TestAllocations(t *testing.T) {
 	want := map[message.Kind]float64{
 		message.Hello: 2, message.Ping: 1, message.Query: 3, message.Transfer: 3, // address, program, key, spelling, lists
-		message.NotHere: 2,
-		message.Held:    1, message.Refused: 1, message.Commit: 1, message.Abort: 1, // the key
+		message.NotHere: 2, message.Around: 1,
+		message.Held: 1, message.Refused: 1, message.Commit: 1, message.Abort: 1, // the key
 	}
 	var (
 		m   message.Message

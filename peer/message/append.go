@@ -108,6 +108,12 @@ func (m *Message) appendHeader(dst []byte, h header) []byte {
 		return appendNodes(dst, h, m.Lost)
 	case xSeen:
 		return appendNodes(dst, h, m.Seen)
+	case xNodes:
+		return appendNodes(dst, h, m.Nodes)
+	case xSum:
+		if m.Sum == 0 {
+			return dst
+		}
 	case xGeneration:
 		if m.Kind == Query && m.Gen == 0 {
 			return dst
@@ -185,6 +191,8 @@ func (m *Message) number(h header) int64 {
 		return m.Free
 	case xRank:
 		return int64(m.Rank)
+	case xSum:
+		return int64(m.Sum)
 	case xWait:
 		return within(int64(m.Wait), int64(MaxWait)) / ms
 	case xChase:

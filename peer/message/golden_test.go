@@ -67,6 +67,11 @@ var goldens = []golden{
 		lines(`GET \PING HTTP/1.1`, "Host: web-1.example:42425", "X-Leaving: true", "X-Free: 0"),
 	},
 	{
+		"around",
+		message.Message{Kind: message.Around, Nodes: []message.Node{{1}, node}, Sum: 7},
+		lines(`GET \AROUND HTTP/1.1`, "Host: ", "X-Nodes: 01000000000000000000000000000000, "+nodeHex, "X-Sum: 7"),
+	},
+	{
 		"query",
 		message.Message{Kind: message.Query, Key: key, ID: query, Node: node, Addr: "10.0.0.2:42425", Hops: 5, Rank: 1, Wait: 2500 * time.Millisecond},
 		lines("GET "+target+" HTTP/1.1", "Host: 10.0.0.2:42425", "X-Node: "+nodeHex, "X-ID: "+queryHex, "Exclusive: transfer", "Max-Forwards: 5",

@@ -56,6 +56,8 @@ const (
 	xLiteral
 	xLength
 	xOffset
+	xNodes
+	xSum
 	numHeaders
 )
 
@@ -126,6 +128,8 @@ var headers = [numHeaders]struct {
 	xLiteral:         {name: "X-Literal"},
 	xLength:          {name: "X-Length", low: 1, high: maxBytes},
 	xOffset:          {name: "X-Offset", low: 1, high: maxBytes},
+	xNodes:           {name: "X-Nodes"},
+	xSum:             {name: "X-Sum", low: 1, high: math.MaxUint32},
 }
 
 // longestName is the length of the longest name.

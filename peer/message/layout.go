@@ -18,9 +18,10 @@ var layouts = func() (t [numKinds]layout) {
 	t[Ping] = layout{start: `GET \PING`, headers: []header{host, xLeaving, xFree}, needs: setOf(host)}
 	t[Query] = layout{
 		start: "GET ", keyed: true,
-		headers: []header{host, xNode, xID, exclusive, maxForwards, xRank, xWait, xChase, xDirect, xUrgent, xCensus, xGeneration, xTarget},
+		headers: []header{host, xNode, xID, exclusive, maxForwards, xRank, xWait, xChase, xDirect, xUrgent, xCensus, xGeneration, xSum, xTarget},
 		needs:   setOf(host, xNode, xID, exclusive, maxForwards, xRank, xWait),
 	}
+	t[Around] = layout{start: `GET \AROUND`, headers: []header{host, xNodes, xSum}, needs: setOf(host, xNodes, xSum)}
 	t[NotHere] = layout{start: "404 Not Found", headers: []header{xAssocID, xOriginal, xUndecided, xLost, xSeen}, needs: setOf(xAssocID)}
 	t[Found] = layout{start: "302 Found", headers: []header{xAssocID}, needs: setOf(xAssocID)}
 	t[Transfer] = layout{

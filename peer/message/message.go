@@ -27,6 +27,7 @@ const (
 	Refused                  // answer to Transfer: I do not want it, because of Reason
 	Commit                   // answer to Held: it is yours, I have none any more
 	Abort                    // answer to Held: forget it, I have kept it
+	Around                   // these are my neighbours
 	Part                     // a further piece of the body of move ID, which is too large to go in one
 	numKinds
 )
@@ -76,6 +77,11 @@ type Message struct {
 	Rank   uint32        // above that of every query for this key that the asker had heard of
 	Wait   time.Duration // how long the asker still waits, in ms on the wire; at most MaxWait
 	Target string        // the key as the web server spelt it, for peers that know no other; empty if as AppendTarget does, or not known. Also in a Transfer
+
+	// Around and Query.
+
+	Nodes []Node // Around: the neighbours of the sender, the receiver among them; 1 to MaxNodes
+	Sum   uint32 // Around: of Nodes. Query: of the neighbours that whoever sends it here has; 0 = not told
 
 	// NotHere.
 

@@ -470,7 +470,7 @@ func TestNames(t *testing.T) {
 	for p := range message.Delivery + 2 {
 		names = append(names, p.String())
 	}
-	const want = "unknown hello ping query not_here found transfer held refused commit abort part unknown " +
+	const want = "unknown hello ping query not_here found transfer held refused commit abort around part unknown " +
 		"unknown newer busy no-room leaving unknown unknown neighbour delivery unknown"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

@@ -2,7 +2,7 @@ package message
 
 var kindNames = [numKinds]string{
 	Hello: "hello", Ping: "ping", Query: "query", NotHere: "not_here", Found: "found", Transfer: "transfer", Held: "held", Refused: "refused",
-	Commit: "commit", Abort: "abort", Part: "part",
+	Commit: "commit", Abort: "abort", Around: "around", Part: "part",
 }
 
 // String returns the name under which messages of this kind are counted.

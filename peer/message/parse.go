@@ -96,6 +96,8 @@ func kindOfRequest(verb wire.Verb, target []byte) Kind {
 		return Hello
 	case verb == wire.Get && wire.FoldEqual(target, `\ping`):
 		return Ping
+	case verb == wire.Get && wire.FoldEqual(target, `\around`):
+		return Around
 	case verb == wire.Put && wire.FoldEqual(target, `\part`):
 		return Part
 	}
@@ -153,6 +155,9 @@ func (m *Message) set(h header, v []byte, size *int64) (f Fault) {
 		return f
 	case xSeen:
 		m.Seen, f = nodes(v)
+		return f
+	case xNodes:
+		m.Nodes, f = nodes(v)
 		return f
 	case xKey:
 		m.Key, f = keyOf(v)
@@ -273,6 +278,8 @@ func (m *Message) setNumber(h header, v []byte, size *int64) Fault {
 		m.Free = n
 	case xRank:
 		m.Rank = uint32(n)
+	case xSum:
+		m.Sum = uint32(n)
 	case xWait:
 		m.Wait = time.Duration(n * ms)
 	case xChase:
