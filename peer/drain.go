@@ -90,7 +90,7 @@ func (f *Farm) handOver(now int64) {
 		d.idle = now
 	}
 	if !anybody {
-		if f.core.Handing() == 0 && now-d.idle > f.hope() && !d.forever {
+		if f.core.Handing() == 0 && !d.forever && (now-d.idle > f.hope() && f.core.Idle() || now-d.idle > giveUp) {
 			f.endDrain(d)
 		}
 		d.wait = now + drainPause
@@ -139,6 +139,10 @@ func (f *Farm) round(now int64, d *drain) {
 		return
 	}
 	sessions := f.engine.Stats().Sessions
+	if sessions == 0 && !f.core.Idle() {
+		d.wait = now + int64(time.Millisecond) // something is on its way from here or to here
+		return
+	}
 	if !d.forever && (sessions == 0 || d.serving && d.before > 0 && sessions > d.before/2) {
 		f.endDrain(d)
 		return

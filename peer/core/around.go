@@ -2,6 +2,7 @@ package core
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/farmstate/farmstate/peer/message"
 )
@@ -24,9 +25,21 @@ func sumOf(nodes []message.Node) uint32 {
 	return max(1, uint32(sum^sum>>32))
 }
 
+// announceAfter is how long a change of the neighbours waits for further ones, which come together when a farm starts. Meanwhile questions go to everybody.
+const announceAfter = int64(20 * time.Millisecond)
+
+// changed takes note that the neighbours are others now.
+func (c *Core) changed(now int64) {
+	c.sum = 0
+	if !c.announcing {
+		c.announcing = true
+		c.timers.add(timer{at: now + announceAfter})
+	}
+}
+
 // announce tells all neighbours who they are.
 func (c *Core) announce() {
-	c.sum = 0
+	c.announcing = false
 	if len(c.order) == 0 || len(c.order) > message.MaxNodes {
 		return
 	}

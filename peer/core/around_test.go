@@ -3,6 +3,7 @@ package core
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/farmstate/farmstate/peer/message"
 )
@@ -58,12 +59,17 @@ func TestAround(t *testing.T) {
 // TestAnnounce: neighbours hear of each that comes and goes, and questions say which list they go by.
 func TestAnnounce(t *testing.T) {
 	r := newRig(t, "BC")
-	list := func(want string) {
+	was := func(want string) {
 		t.Helper()
 		s := r.sent[message.Around]
 		if s == nil || !slices.Equal(s.Msg.Nodes, around(want).Nodes) || s.Msg.Sum != around(want).Sum {
 			t.Fatalf("%+v was announced, want %s", s, want)
 		}
+	}
+	list := func(want string) {
+		t.Helper()
+		r.wait(time.Duration(announceAfter))
+		was(want)
 	}
 	list("BC")
 	r.find()
@@ -72,6 +78,10 @@ func TestAnnounce(t *testing.T) {
 	}
 	r.c.Down(r.now, node('B'))
 	r.collect()
+	was("BC")
+	if r.c.sum != 0 {
+		t.Error("a question goes by a list that has not been announced")
+	}
 	list("C")
 	r.c.Up(r.now, node('D'), "D")
 	r.collect()

@@ -29,6 +29,7 @@ type Core struct {
 
 	neighbours map[message.Node]*neighbour
 	sum        uint32                      // of the neighbours; see announce
+	announcing bool                        // they will be told in a moment
 	order      []*neighbour                // the same, in order of arrival: maps have none, and a simulation must be repeatable
 	lost       *recent[message.Node, bool] // neighbours whose link has broken and who may live
 	ended      int64                       // when it last became known that a node has ended
@@ -204,10 +205,13 @@ func (c *Core) Tick(now int64) {
 		if !ok {
 			return
 		}
-		if t.query != nil {
+		switch {
+		case t.query != nil:
 			c.expire(now, t.query)
-		} else {
+		case t.item != nil:
 			c.look(now, t.item)
+		default:
+			c.announce()
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (c *Core) Up(now int64, node message.Node, addr string) {
 	}
 	c.neighbours[node] = n
 	c.order = append(c.order, n)
-	c.announce()
+	c.changed(now)
 	c.do(Forget{})
 	for _, s := range c.sortedSearches() { // what is sought may be behind it
 		if !s.found && !s.direct && s.id != (message.ID{}) {
@@ -47,15 +47,15 @@ func (c *Core) Down(now int64, node message.Node) {
 		return
 	}
 	c.lost.put(now, now+c.lostLife(), node, true)
-	c.part(node)
+	c.part(now, node)
 	c.silent(now, node)
 }
 
 // part takes a node out of the neighbours.
-func (c *Core) part(node message.Node) {
+func (c *Core) part(now int64, node message.Node) {
 	delete(c.neighbours, node)
 	c.order = slices.DeleteFunc(c.order, func(n *neighbour) bool { return n.node == node })
-	c.announce()
+	c.changed(now)
 }
 
 // silent takes note that a node will not answer any more.
@@ -82,7 +82,7 @@ func (c *Core) silent(now int64, node message.Node) {
 // Gone says that it is certain that a node has ended.
 func (c *Core) Gone(now int64, node message.Node) {
 	c.lost.drop(node)
-	c.part(node)
+	c.part(now, node)
 	c.ended = now
 	c.ends++
 	c.silent(now, node)

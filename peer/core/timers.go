@@ -1,6 +1,6 @@
 package core
 
-// timer says when to look at an item, or to forget a query. It may come due for nothing; whoever looks finds out.
+// timer says when to look at an item, or to forget a query, or, without either, to announce the neighbours. It may come due for nothing; whoever looks finds out.
 type timer struct {
 	at    int64
 	n     uint64 // order of making, so that equal times have an order

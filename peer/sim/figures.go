@@ -39,6 +39,7 @@ func Measure(t Topology, nodes, tries int) Figures {
 		Seed: 1, Topology: t, Nodes: nodes, MaxForwards: 255, QueryTimeout: 2500 * time.Millisecond, Latency: int64(HopTime), Steady: true,
 	})
 	f.shape(s.graph)
+	s.Until(s.now + int64(time.Second)) // what they tell each other first
 	r := rand.New(rand.NewPCG(1, uint64(nodes)))
 	for i := range tries {
 		at := r.IntN(nodes)

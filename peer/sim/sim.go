@@ -147,12 +147,13 @@ type Sim struct {
 	names  map[message.Node]string
 	births int
 
-	pairs  []pair
-	side   []bool
-	sniped int
-	old    core.Counts // of the nodes that have ended
-	parted bool
-	dials  map[dialled]int64
+	pairs    []pair
+	side     []bool
+	sniped   int
+	old      core.Counts // of the nodes that have ended
+	building bool
+	parted   bool
+	dials    map[dialled]int64
 
 	keys        []string
 	truths      map[string]*truth
@@ -184,11 +185,13 @@ func New(opt Options) *Sim {
 	for i := range s.places {
 		s.newNode(i)
 	}
+	s.building = true
 	s.eachLink(func(a, b int) {
 		x, y := s.places[a], s.places[b]
 		x.up(y)
 		y.up(x)
 	})
+	s.building = false
 	for _, n := range s.places {
 		n.endJoining()
 	}
