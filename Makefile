@@ -60,6 +60,11 @@ bench-gate: ## Fail if a hot path allocates, or takes longer than its budget in 
 race: ## All tests with the race detector (needs a C compiler)
 	$(GO) test -race -shuffle=on -timeout 20m $(PKG)
 
+SEEDS ?= 10000
+.PHONY: sim
+sim: ## Simulated farms under SEEDS (10000) seeds
+	$(GO) test ./peer/sim -count=1 -timeout 30m -run '^TestSim$$' -sim.seeds=$(SEEDS)
+
 # One target after the other: go test -fuzz takes one at a time.
 FUZZTIME ?= 30s
 .PHONY: fuzz
