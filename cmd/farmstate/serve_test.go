@@ -195,16 +195,27 @@ func TestStopEmpty(t *testing.T) {
 	}
 }
 
-// TestStopGracefully: a request that has begun is answered, the node says that
-// it is not ready, nobody else is let in, and the sessions left are counted.
+// TestStopGracefully: requests that have begun are answered, the node says that
+// it is not ready, nobody else is let in, and the sessions left are counted. A
+// save of a session that is here is good, a new session is turned away: nobody
+// would take it over.
 func TestStopGracefully(t *testing.T) {
 	t.Parallel()
 	needSignals(t)
 	p := serve(t, "--shutdown-timeout", "5m")
-	c := dial(t, p.state)
+	c, other := dial(t, p.state), dial(t, p.state)
 	request := put("content")
+	c.send(request)
+	if status, _ := c.answer(); status != "200 OK" {
+		t.Error(status)
+	}
 	c.send(request[:len(request)-3])
-	p.awaitConnections(1)
+	another := strings.Replace(request, target(site1), target(site2), 1)
+	if another == request {
+		t.Fatal("it is the same session")
+	}
+	other.send(another[:len(another)-3])
+	p.awaitConnections(2)
 	p.signal(syscall.SIGTERM)
 	p.await("event=stopping")
 	if status, body := p.get("/readyz"); status != 503 || body != "stopping\n" {
@@ -214,13 +225,17 @@ func TestStopGracefully(t *testing.T) {
 		t.Errorf("healthz %d", status)
 	}
 	p.poll("the state port to close", func() bool {
-		other, err := net.DialTimeout("tcp", p.state, patience)
+		one, err := net.DialTimeout("tcp", p.state, patience)
 		if err != nil {
 			return true
 		}
-		_ = other.Close()
+		_ = one.Close()
 		return false
 	})
+	other.send(another[len(another)-3:])
+	if status, _ := other.answer(); status != "400 Bad Request" {
+		t.Error(status)
+	}
 	c.send(request[len(request)-3:])
 	if status, _ := c.answer(); status != "200 OK" {
 		t.Error(status)

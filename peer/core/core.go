@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math"
 	"time"
 
 	"github.com/farmstate/farmstate/engine"
@@ -113,6 +114,7 @@ func New(opt Options) *Core {
 		neighbours: map[message.Node]*neighbour{},
 		lost:       newRecent[message.Node, bool](maxLost),
 		originals:  map[int]bool{},
+		ended:      math.MinInt64,
 	}
 }
 
