@@ -46,9 +46,16 @@ lint: $(GOLANGCI) $(STATICCHECK) $(GOVULNCHECK) ## golangci-lint, staticcheck fo
 	elif echo "$$out" | grep -q 'fetching vulnerabilities'; then echo "govulncheck: NOT CHECKED: its database cannot be reached"; \
 	else echo "$$out"; exit 1; fi
 
+# Suites that run whole farms of processes, and measure them, come last and one after the other.
+FARMS := /fuzz/(farm|history)$$
+
 .PHONY: test
 test: ## All tests
-	$(GO) test -shuffle=on -timeout 15m $(TESTFLAGS) $(PKG)
+	@all=$$($(GO) list $(PKG)) || exit 1; \
+	first=$$(echo "$$all" | grep -vE '$(FARMS)'); last=$$(echo "$$all" | grep -E '$(FARMS)'); status=0; \
+	[ -z "$$first" ] || $(GO) test -shuffle=on -timeout 15m $(TESTFLAGS) $$first $(TESTARGS) || status=1; \
+	[ -z "$$last" ] || $(GO) test -p 1 -shuffle=on -timeout 15m $(TESTFLAGS) $$last $(TESTARGS) || status=1; \
+	exit $$status
 
 .PHONY: bench-gate
 bench-gate: ## Fail if a hot path allocates, or takes longer than its budget in bench/budgets.json
