@@ -489,6 +489,16 @@ func TestElsewhere(t *testing.T) {
 			},
 			release(k, 4), "200", acquire(k), "200 a/20 #6",
 		}},
+		{"placed: cookies to be skipped at the end of their range", []any{
+			places(gen(Parcel{Body: []byte("a"), Cookie: maxCookie, Skip: 9, Locked: true, Minutes: 20, Left: 20 * minute}, 1, 1), PlacedNew),
+			places(gen(there, 2, 1), PlacedNewer),
+			leaves, func(w *world) {
+				if p := w.e.Parcel(w.now, w.moving); p.Cookie > maxCookie {
+					w.tb.Errorf("cookie %d, which no peer takes", p.Cookie)
+				}
+			},
+			stayed,
+		}},
 		{"placed: not newer", []any{
 			places(gen(there, 2, 7), PlacedNew),
 			places(gen(Parcel{Body: []byte("b")}, 2, 7), KeptNewer), places(gen(Parcel{Body: []byte("b")}, 1, 9), KeptNewer),

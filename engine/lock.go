@@ -49,7 +49,7 @@ func (l *lock) release() {
 // adopt makes the lock that of a parcel, held or not, by its own cookie; the next cookie is above all that have been given out on either side.
 func (l *lock) adopt(now Time, p *Parcel) {
 	last := max(l.cookie+uint32(l.skip), p.Cookie+uint32(p.Skip))
-	*l = lock{cookie: last}
+	*l = lock{cookie: min(last, maxCookie)} // beyond it no peer takes the session
 	if p.Locked {
 		l.cookie, l.skip = p.Cookie, uint16(min(last-p.Cookie, math.MaxUint16))
 		l.held, l.since, l.date = true, now.Mono-p.LockAge, now.Date-p.LockAge/100

@@ -472,7 +472,7 @@ func (m *model) load(it *item, p *Parcel) {
 	last := max(it.cookie+it.skip, p.Cookie+uint32(p.Skip))
 	it.content, it.minutes, it.expires = string(p.Body), p.Minutes, m.now.Mono+min(p.Left, int64(p.Minutes)*minute)
 	it.gen, it.version = p.Gen, p.Version
-	it.uninit, it.cookie, it.skip, it.locked = p.Uninitialized, last, 0, p.Locked
+	it.uninit, it.cookie, it.skip, it.locked = p.Uninitialized, min(last, maxCookie), 0, p.Locked
 	if p.Locked {
 		it.cookie, it.skip = p.Cookie, last-p.Cookie
 		it.since = Time{Mono: m.now.Mono - p.LockAge, Date: m.now.Date - p.LockAge/100}

@@ -79,8 +79,10 @@ func (d *drainCmd) follow(ctx context.Context, out io.Writer, p peer.Progress, s
 		case <-signals:
 			return errors.Join(bar.end(""), fmt.Errorf("%d sessions are left; the node goes on handing them over (farmstate drain --stop ends that)", p.Sessions))
 		}
-		var err error
-		if p, err = d.call(ctx); err != nil && ctx.Err() == nil {
+		switch now, err := d.call(ctx); {
+		case err == nil:
+			p = now
+		case ctx.Err() == nil:
 			return errors.Join(bar.end(""), err)
 		}
 	}

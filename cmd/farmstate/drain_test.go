@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,6 +78,53 @@ func TestDrainCommand(t *testing.T) {
 	}
 }
 
+// silentServer answers the first question how far the drain is, and no other.
+func silentServer(t *testing.T) string {
+	t.Helper()
+	var calls atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if calls.Add(1) > 1 {
+			<-r.Context().Done()
+			return
+		}
+		_ = json.NewEncoder(w).Encode(peer.Progress{Draining: true, Sessions: 7, Takers: true})
+	}))
+	t.Cleanup(srv.Close)
+	return strings.TrimPrefix(srv.URL, "http://")
+}
+
+// TestDrainAction: a node says what a drain is of no use for.
+func TestDrainAction(t *testing.T) {
+	alone, err := start(t, map[string][]string{"listen": {"127.0.0.1:0"}, "admin": {"off"}, "standalone": {"true"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alone.drainAction(nil); err == nil || !strings.Contains(err.Error(), "no farm") {
+		t.Errorf("a node without a farm: %v", err)
+	}
+	alone.stop()
+	n, err := start(t, map[string][]string{"listen": {"127.0.0.1:0"}, "admin": {"off"}, "peer_listen": {"127.0.0.1:0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := url.Values{"stop": {"true"}}
+	for _, c := range []struct {
+		query url.Values
+		want  bool
+	}{{stop, false}, {nil, true}, {nil, true}, {stop, false}, {nil, true}} {
+		if p, err := n.drainAction(c.query); err != nil || p.(peer.Progress).Draining != c.want {
+			t.Errorf("%v: %+v %v, want draining: %v", c.query, p, err, c.want)
+		}
+	}
+	n.stop()
+	if p, err := n.drainAction(nil); err != nil || !p.(peer.Progress).Draining {
+		t.Errorf("a drain of a node that stops: %+v %v", p, err)
+	}
+	if _, err := n.drainAction(stop); err == nil || !strings.Contains(err.Error(), "about to stop") {
+		t.Errorf("a node that stops was told to go on: %v", err)
+	}
+}
+
 // TestDrainFails: what stands in the way is said, with what to do.
 func TestDrainFails(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -83,6 +132,7 @@ func TestDrainFails(t *testing.T) {
 		want string
 	}{
 		"too slow":   {[]string{"--timeout", "300ms", "--admin", drainServer(t, 1<<40, true)}, "sessions are left after 300ms"},
+		"no answer":  {[]string{"--timeout", "300ms", "--admin", silentServer(t)}, "7 sessions are left after 300ms"},
 		"nobody":     {[]string{"--admin", "127.0.0.1:1"}, "the node cannot be reached"},
 		"no address": {[]string{"--admin", "here"}, "the node cannot be reached"},
 	} {

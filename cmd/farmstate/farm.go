@@ -158,15 +158,22 @@ func (n *node) farmStats() func() peer.Stats {
 	return n.farm.Stats
 }
 
+var errGoing = errors.New("this node is about to stop, and hands its sessions over: that cannot be taken back")
+
 // drainAction is POST /api/v1/drain: it begins to hand the sessions over, or, with stop=true, takes that back.
 func (n *node) drainAction(query url.Values) (any, error) {
 	if n.farm == nil {
 		return nil, errors.New("this node has no farm: there is nobody to hand sessions to")
 	}
+	stop := query.Get("stop") == "true"
 	switch {
+	case n.stopping.Load() && stop:
+		return nil, errGoing
 	case n.stopping.Load(): // it hands over already
-	case query.Get("stop") == "true":
-		n.farm.StopDrain()
+	case stop:
+		if n.farm.StopDrain(); n.farm.Progress().Draining { // the node has been told to stop in this very moment
+			return nil, errGoing
+		}
 	case !n.farm.Progress().Draining:
 		n.farm.StartDrain()
 	}

@@ -70,7 +70,7 @@ func execute(t *testing.T, env []string, args ...string) (status int, stdout, st
 // killed at the end of the test if it still runs.
 func serve(t *testing.T, args ...string) *process {
 	t.Helper()
-	return serveEnv(t, []string{"FARMSTATE_LISTEN=127.0.0.1:0", "FARMSTATE_ADMIN=127.0.0.1:0"}, args...)
+	return serveEnv(t, []string{"FARMSTATE_LISTEN=127.0.0.1:0", "FARMSTATE_PEER_LISTEN=127.0.0.1:0", "FARMSTATE_ADMIN=127.0.0.1:0"}, args...)
 }
 
 func serveEnv(t *testing.T, env []string, args ...string) *process {

@@ -23,7 +23,7 @@ const (
 func TestReadyLine(t *testing.T) {
 	t.Parallel()
 	p := serve(t)
-	if !regexp.MustCompile(`^farmstate ready state=127\.0\.0\.1:\d+ admin=127\.0\.0\.1:\d+\r?\n$`).MatchString(p.ready) {
+	if !regexp.MustCompile(`^farmstate ready state=127\.0\.0\.1:\d+ peer=127\.0\.0\.1:\d+ admin=127\.0\.0\.1:\d+\r?\n$`).MatchString(p.ready) {
 		t.Errorf("%q", p.ready)
 	}
 	if status, _ := dial(t, p.state).do(get(site1)); status != "404 Not Found" {

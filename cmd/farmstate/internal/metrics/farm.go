@@ -22,6 +22,7 @@ var (
 	recoveries     = desc("farm_recoveries_total", "Sessions taken over from a node that ended while it was handing them on.")
 	farmOverflows  = desc("farm_overflows_total", "Queries and sessions of other nodes that were turned away because a bound was reached.")
 	farmCuts       = desc("farm_requests_cut_total", "Requests that were told to come again, by cause: timeout is query_timeout, contention is transfer_queue.", "cause")
+	farmFaults     = desc("farm_faults_total", "Faults of farmstate itself, in the part that belongs to the farm, that were survived; the log has them.")
 	linksOpened    = desc("farm_links_opened_total", "Links that were made.")
 	linksClosed    = desc("farm_links_closed_total", "Links that ended, and connections to the peer port that did not become one, by reason.", "reason")
 	linkDrops      = desc("farm_messages_dropped_total", "Messages to other nodes that were not sent, by reason.", "reason")
@@ -58,6 +59,7 @@ func farm(s peer.Stats, gauge func(*prometheus.Desc, int64), counter func(*prome
 	counter(conflicts, s.Conflicts)
 	counter(recoveries, s.Recovered)
 	counter(farmOverflows, s.Overflows)
+	counter(farmFaults, s.Faults)
 	counter(linksOpened, s.Links.Opened)
 	for reason, n := range s.Links.Closes {
 		counter(linksClosed, n, reason.String())
