@@ -54,26 +54,51 @@ func (f *Farm) Drain(ctx context.Context, serving bool) (left int64) {
 	return f.engine.Stats().Sessions
 }
 
-// StartDrain begins to hand over all sessions without an end: what comes here by requests is handed over, too, when it is idle. StopDrain ends it.
+// StartDrain begins to hand over all sessions without an end: what comes here by requests is handed over, too, when it is idle. StopDrain ends it. If the node
+// drains already, it goes on as it does.
 func (f *Farm) StartDrain() { f.begin(&drain{done: make(chan struct{}), forever: true}) }
 
-// StopDrain makes this node take sessions again.
+// StopDrain makes this node take sessions again, unless somebody waits for Drain: a node that stops is not told to go on. It returns when that is done.
 func (f *Farm) StopDrain() {
-	f.leave.Store(false)
-	f.links.Kick()
-	f.inbox.put(func(int64) {
-		f.core.Leave(false)
+	f.tell(func() {
+		if d := f.drain; d != nil && !d.forever {
+			return
+		}
 		f.drain = nil
+		f.core.Leave(false)
+		f.leave.Store(false)
+		f.links.Kick()
 	})
 }
 
+// begin begins a drain. One that somebody waits for takes the place of any other, and no other takes its place; who has waited for that one is let go.
 func (f *Farm) begin(d *drain) {
-	f.leave.Store(true)
-	f.links.Kick()
-	f.inbox.put(func(int64) {
+	f.tell(func() {
+		f.leave.Store(true)
+		f.links.Kick()
 		f.core.Leave(true)
+		switch old := f.drain; {
+		case old == nil:
+		case d.forever:
+			return
+		case !old.ended:
+			f.endDrain(old)
+		}
 		f.drain = d
 	})
+}
+
+// tell has the driver do something, and waits until it is done, or the farm is closed.
+func (f *Farm) tell(do func()) {
+	done := make(chan struct{})
+	f.inbox.put(func(int64) {
+		defer close(done)
+		do()
+	})
+	select {
+	case <-done:
+	case <-f.quit:
+	}
 }
 
 // handOver begins as many hand-overs as there is room for.

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"crypto/rand"
+	"runtime/debug"
 	"time"
 
 	"github.com/farmstate/farmstate/engine"
@@ -30,28 +31,57 @@ func (f *Farm) run() {
 	for {
 		select {
 		case <-f.quit:
+			f.windUp(events)
 			return
 		case <-f.inbox.wake:
 		case <-timer.C:
 		}
 		events = f.inbox.take(events)
-		for i, e := range events {
-			e(f.now())
-			events[i] = nil
-			f.act()
-		}
-		f.core.Tick(f.now())
+		f.carry(events)
+		f.guard(func() { f.core.Tick(f.now()) })
 		f.act()
-		f.periodic()
+		f.guard(f.periodic)
 		f.act()
 		timer.Reset(f.sleep())
 	}
 }
 
+// carry takes note of events, and does what follows from each.
+func (f *Farm) carry(events []event) {
+	for i, e := range events {
+		f.guard(func() { e(f.now()) })
+		events[i] = nil
+		f.act()
+	}
+}
+
+// windUp ends what is under way when no link is left: sessions that nobody has taken are served here again, and the memory of copies that are not ours is given back.
+func (f *Farm) windUp(events []event) {
+	f.inbox.close() // from now on no session can be taken out of service
+	f.carry(f.inbox.take(events))
+	f.guard(func() { f.core.Stop(f.now()) })
+	f.act()
+	f.guard(func() { f.place(f.now()) })
+}
+
+// guard does f, and goes on if f panics: a fault of the farm must not lose the sessions of the node. What the fault was about has deadlines, in the core and in the
+// engine.
+func (f *Farm) guard(do func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.faults.Add(1)
+			if f.mayLog("fault") {
+				f.logger.Error("a fault in the farm; the node goes on. Please report it", "event", "farm_fault", "panic", p, "stack", string(debug.Stack()))
+			}
+		}
+	}()
+	do()
+}
+
 // periodic does what is due whatever happens.
 func (f *Farm) periodic() {
 	now := f.now()
-	if f.joining && (f.ups >= len(f.opt.Link.Peers) || now-f.started > joinTime) {
+	if f.joining && (f.ups >= len(f.opt.Link.Peers) && len(f.linked) >= len(f.opt.Originals.Peers) || now-f.started > min(joinTime, int64(f.opt.QueryTimeout)/2)) {
 		f.joining = false
 		f.core.Joining(now, false)
 	}
@@ -89,7 +119,7 @@ func (f *Farm) sleep() time.Duration {
 func (f *Farm) act() {
 	for actions := f.core.Ready(); len(actions) > 0; actions = f.core.Ready() {
 		for _, a := range actions {
-			f.carryOut(a)
+			f.guard(func() { f.carryOut(a) })
 		}
 	}
 }
@@ -152,10 +182,9 @@ func (f *Farm) take(a core.Take) {
 // Park implements engine.Caller.
 func (*taker) Park(*engine.Ticket) {}
 
-// Answer implements engine.Caller.
+// Answer implements engine.Caller. When the driver has ended the session stays.
 func (t *taker) Answer(*engine.Ticket, int) bool {
-	t.farm.inbox.put(t.taken)
-	return true
+	return t.farm.inbox.put(t.taken)
 }
 
 // taken tells the core what became of it.
@@ -195,23 +224,28 @@ func (f *Farm) arrive(a core.Arrived) {
 
 // place tries what could not be put into service before.
 func (f *Farm) place(now int64) {
-	waiting := f.placing[:0]
-	for _, p := range f.placing {
-		switch f.engine.Place(f.opt.Now(), engine.NoLane, *p.parcel) {
-		case engine.PlacedBusy:
-			waiting = append(waiting, p)
-			continue
-		case engine.KeptNewer:
-			if p.parcel.Reserved {
-				f.engine.Unreserve(cap(p.parcel.Body))
+	all := f.placing
+	f.placing = nil
+	for _, p := range all {
+		f.guard(func() {
+			if !f.placed(now, p.parcel) {
+				f.placing = append(f.placing, p)
 			}
-			f.core.Settled(now, p.parcel.Key, 0, true)
-		case engine.PlacedNewer:
-			f.core.Settled(now, p.parcel.Key, 0, true)
-		default:
-			f.core.Settled(now, p.parcel.Key, 0, false)
+		})
+	}
+}
+
+// placed puts a session into service, or finds that the one that is here is newer. It returns false if nothing can be said yet.
+func (f *Farm) placed(now int64, p *engine.Parcel) bool {
+	result := f.engine.Place(f.opt.Now(), engine.NoLane, *p)
+	switch result {
+	case engine.PlacedBusy:
+		return false
+	case engine.KeptNewer:
+		if p.Reserved {
+			f.engine.Unreserve(cap(p.Body))
 		}
 	}
-	clear(f.placing[len(waiting):])
-	f.placing = waiting
+	f.core.Settled(now, p.Key, 0, result == engine.KeptNewer || result == engine.PlacedNewer)
+	return true
 }

@@ -51,15 +51,17 @@ type Farm struct {
 
 	inbox  inbox
 	misses misses
-	alone  atomic.Bool // there is nobody to ask
-	leave  atomic.Bool // told to the neighbours
+	faults atomic.Int64 // panics of the driver that have been survived
+	alone  atomic.Bool  // there is nobody to ask
+	leave  atomic.Bool  // told to the neighbours
 
 	// Owned by the driver.
 
 	core      *core.Core
 	addrs     map[message.Node]string // of the neighbours' peer ports
 	knocks    map[message.Node]*knock // neighbours whose link has broken
-	ups       int                     // static links that have been made at least once, as far as joining is concerned
+	ups       int                     // static links that have been made at least once, as far as joining is concerned, and
+	linked    map[int]bool            // originals that have been linked
 	joining   bool
 	placing   []placement
 	drain     *drain
@@ -101,10 +103,11 @@ func New(opt Options) (*Farm, error) {
 	}
 	f.shared.notices, f.addrs = map[core.Event]int64{}, map[message.Node]string{}
 	f.knocks = map[message.Node]*knock{}
+	f.linked = map[int]bool{}
 	f.logged = map[core.Event]int{}
 	f.inbox.init()
 	f.misses.init()
-	f.joining = len(opt.Link.Peers) > 0
+	f.joining = len(opt.Link.Peers)+len(opt.Originals.Peers) > 0
 	f.alone.Store(!f.joining)
 	f.core = core.New(core.Options{
 		Node: f.node, MaxForwards: opt.MaxForwards, QueryTimeout: opt.QueryTimeout, Slack: opt.Slack, NewID: newID,
@@ -180,7 +183,6 @@ func (f *Farm) Close(ctx context.Context) {
 			f.logger.Warn("the peer port did not close as it should", "event", "peer_shutdown_error", "err", err)
 		}
 		close(f.quit)
-		f.inbox.close()
 		f.tasks.Wait()
 	})
 }

@@ -15,34 +15,48 @@ type inbox struct {
 	mu     sync.Mutex
 	room   sync.Cond // of mu: there may be room again, or it is closed
 	events []event   // guarded by mu
+	load   int       // of those that were put patiently; guarded by mu
 	closed bool      // guarded by mu
 }
 
-// inboxRoom is how many events may wait before readers of links do.
-const inboxRoom = 1 << 14
+const (
+	// inboxRoom is how much may wait before readers of links do: an event counts as 1, or as the messages that it brings.
+	inboxRoom = 1 << 14
+	// heavy is how many bytes of a message beside its body count as a further message.
+	heavy = 1 << 10
+)
 
 func (b *inbox) init() {
 	b.wake = make(chan struct{}, 1)
 	b.room.L = &b.mu
 }
 
-// put adds an event. Never blocks.
-func (b *inbox) put(e event) {
+// put adds an event. It returns false if the inbox is closed. Never blocks.
+func (b *inbox) put(e event) bool {
 	b.mu.Lock()
-	b.events = append(b.events, e)
+	put := !b.closed
+	if put {
+		b.events = append(b.events, e)
+	}
 	b.mu.Unlock()
 	b.poke()
+	return put
 }
 
-// putPatiently adds an event when there is room for it.
-func (b *inbox) putPatiently(e event) {
+// putPatiently adds an event when there is room for it. load is what it counts for. It returns false if the inbox is closed.
+func (b *inbox) putPatiently(load int, e event) bool {
 	b.mu.Lock()
-	for len(b.events) >= inboxRoom && !b.closed {
+	for b.load >= inboxRoom && !b.closed {
 		b.room.Wait()
 	}
-	b.events = append(b.events, e)
+	put := !b.closed
+	if put {
+		b.events = append(b.events, e)
+		b.load += load
+	}
 	b.mu.Unlock()
 	b.poke()
+	return put
 }
 
 func (b *inbox) poke() {
@@ -56,13 +70,13 @@ func (b *inbox) poke() {
 func (b *inbox) take(empty []event) []event {
 	b.mu.Lock()
 	events := b.events
-	b.events = empty[:0]
+	b.events, b.load = empty[:0], 0
 	b.mu.Unlock()
 	b.room.Broadcast()
 	return events
 }
 
-// close lets nobody wait any more.
+// close lets nobody wait any more, and takes nothing any more.
 func (b *inbox) close() {
 	b.mu.Lock()
 	b.closed = true

@@ -15,7 +15,10 @@ type knock struct {
 	until int64
 }
 
-const knockAgain = int64(50 * time.Millisecond)
+const (
+	knockAgain = int64(50 * time.Millisecond)
+	maxKnocks  = 256 // neighbours that are knocked at; the core does not miss more
+)
 
 // knockLife is how long a neighbour is knocked at: as long as the core misses it.
 func (f *Farm) knockLife() int64 { return int64(core.LostLife(f.opt.QueryTimeout)) }

@@ -35,6 +35,9 @@ func (e *linkEvents) LinkDown(n message.Node, purpose message.Purpose) {
 		addr := f.addrs[n]
 		delete(f.addrs, n)
 		f.core.Down(now, n)
+		if addr == "" || len(f.knocks) >= maxKnocks {
+			return
+		}
 		f.knocks[n] = &knock{addr: addr, until: now + f.knockLife()}
 		f.knock(n, addr)
 	})
@@ -66,16 +69,25 @@ func (e *linkEvents) Messages(from message.Node, batch []*message.Message) {
 	for _, m := range batch {
 		f.reserve(m)
 	}
-	f.inbox.putPatiently(func(int64) {
+	load := 0
+	for _, m := range batch {
+		load += 1 + (len(m.Key)+len(m.Target)+len(message.Node{})*(len(m.Nodes)+len(m.Lost)+len(m.Seen)))/heavy
+	}
+	put := f.inbox.putPatiently(load, func(int64) {
 		for _, m := range batch {
 			var sight engine.Sight
 			if m.Kind == message.Transfer {
 				sight = f.look(m.Key)
 			}
-			f.core.Step(f.now(), from, m, sight)
+			f.guard(func() { f.core.Step(f.now(), from, m, sight) })
 			f.act()
 		}
 	})
+	for _, m := range batch {
+		if !put && m.Parcel.Reserved {
+			f.engine.Unreserve(cap(m.Parcel.Body))
+		}
+	}
 }
 
 // reserve takes memory for a session that has arrived: what the link had taken for it is given back now.

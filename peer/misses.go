@@ -14,13 +14,15 @@ type misses struct {
 }
 
 type missPart struct {
-	mu sync.Mutex
-	at map[string]int64 // Time.Mono until which it holds; guarded by mu
+	mu    sync.Mutex
+	at    map[string]int64 // Time.Mono until which it holds; guarded by mu
+	bytes int              // of its keys; guarded by mu
 }
 
 const (
 	missParts = 64
 	missRoom  = 1 << 10 // entries of a part; when it is full it is emptied
+	missBytes = 1 << 18 // of their keys, likewise: whoever makes up keys must not fill our memory with them
 	missLife  = int64(2 * time.Second)
 )
 
@@ -46,8 +48,12 @@ func (m *misses) add(hash uint64, key string, now int64) {
 	p := m.part(hash)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.at) >= missRoom {
+	if len(p.at) >= missRoom || p.bytes+len(key) > missBytes {
 		clear(p.at)
+		p.bytes = 0
+	}
+	if _, known := p.at[key]; !known {
+		p.bytes += len(key)
 	}
 	p.at[key] = now + missLife
 }
@@ -56,8 +62,11 @@ func (m *misses) add(hash uint64, key string, now int64) {
 func (m *misses) drop(hash uint64, key string) {
 	p := m.part(hash)
 	p.mu.Lock()
-	delete(p.at, key)
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	if _, known := p.at[key]; known {
+		delete(p.at, key)
+		p.bytes -= len(key)
+	}
 }
 
 // clear forgets all.
@@ -66,6 +75,7 @@ func (m *misses) clear() {
 		p := &m.parts[i]
 		p.mu.Lock()
 		clear(p.at)
+		p.bytes = 0
 		p.mu.Unlock()
 	}
 }

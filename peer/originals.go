@@ -16,7 +16,10 @@ type originalEvents Farm
 // OriginalUp implements legacy.Handler.
 func (e *originalEvents) OriginalUp(peer int) {
 	f := (*Farm)(e)
-	f.inbox.put(func(int64) { f.core.OriginalUp(peer) })
+	f.inbox.put(func(int64) {
+		f.linked[peer] = true
+		f.core.OriginalUp(peer)
+	})
 }
 
 // OriginalDown implements legacy.Handler.
@@ -28,7 +31,7 @@ func (e *originalEvents) OriginalDown(peer int) {
 // OriginalQuery implements legacy.Handler.
 func (e *originalEvents) OriginalQuery(peer int, q legacy.Query) {
 	f := (*Farm)(e)
-	f.inbox.putPatiently(func(now int64) {
+	f.inbox.putPatiently(1, func(now int64) {
 		f.core.OriginalQuery(now, peer, f.opt.KeyOf(q.Target), &core.OriginalQuery{
 			Target: q.Target, ID: q.ID, Broadcast: q.Broadcast, Host: q.Host, MaxForwards: q.MaxForwards,
 		})
@@ -38,26 +41,43 @@ func (e *originalEvents) OriginalQuery(peer int, q legacy.Query) {
 // OriginalTransfer implements legacy.Handler. What an original does not carry is made up: life begins anew, and the generation is the lowest.
 func (e *originalEvents) OriginalTransfer(peer int, t legacy.Transfer, answer func(legacy.Verdict)) {
 	f := (*Farm)(e)
-	f.inbox.putPatiently(func(now int64) {
+	f.inbox.putPatiently(1, func(now int64) {
 		key := f.opt.KeyOf(t.Target)
 		p := &engine.Parcel{
 			Key: key, Literal: key == t.Target, Body: t.Body, Minutes: t.Timeout, Left: int64(t.Timeout) * int64(time.Minute),
 			Gen: 1, Version: 1, Uninitialized: t.Uninitialized, Cookie: max(1, t.LockCookie), Locked: t.Locked, LockAge: t.LockAge * int64(time.Second),
 		}
-		f.core.OriginalTransfer(now, &core.OriginalTransfer{Peer: peer, Parcel: p, Handle: answer}, f.look(key))
+		h := &incoming{answer: answer, until: now + int64(f.opt.QueryTimeout)*2/5}
+		f.core.OriginalTransfer(now, &core.OriginalTransfer{Peer: peer, Parcel: p, Handle: h}, f.look(key))
 	})
 }
 
-// verdict answers an original's transfer.
-func (*Farm) verdict(a core.Verdict) {
-	answer := a.Transfer.Handle.(func(legacy.Verdict))
+// incoming is a session from an original that is yet to be answered.
+type incoming struct {
+	answer func(legacy.Verdict)
+	until  int64 // it is not refused before, unless this node leaves
+}
+
+// incomingAgain is after how long it is looked at again.
+const incomingAgain = 20 * time.Millisecond
+
+// verdict answers an original's transfer. What is in its way is mostly over in a moment, such as its own answer to the hand-over that brought it the very session;
+// and an original that stops gives up a node that has refused one session.
+func (f *Farm) verdict(a core.Verdict) {
+	h := a.Transfer.Handle.(*incoming)
 	switch a.Verdict {
 	case core.OriginalStored:
-		answer(legacy.Stored)
+		h.answer(legacy.Stored)
 	case core.OriginalExists:
-		answer(legacy.Exists)
+		h.answer(legacy.Exists)
 	case core.OriginalUnavailable:
-		answer(legacy.Unavailable)
+		if f.now() >= h.until || f.leave.Load() {
+			h.answer(legacy.Unavailable)
+			return
+		}
+		time.AfterFunc(incomingAgain, func() {
+			f.inbox.put(func(now int64) { f.core.OriginalTransfer(now, a.Transfer, f.look(a.Transfer.Parcel.Key)) })
+		})
 	}
 }
 
@@ -67,6 +87,11 @@ func (f *Farm) askOriginals(a core.Ask) {
 		return
 	}
 	q := legacy.Query{Target: a.Query.Target, ID: a.Query.ID, Broadcast: a.Query.Broadcast, Host: a.Query.Host, MaxForwards: a.Query.MaxForwards}
+	if q.Host == "" && q.Broadcast == [16]byte{} {
+		time.AfterFunc(f.opt.QueryTimeout*2/5, func() {
+			f.inbox.put(func(now int64) { f.core.AskAgain(now, a.Peer, a.Query) })
+		})
+	}
 	if a.Peer != core.AllOriginals {
 		f.originals.Query(a.Peer, q) // what is dropped is counted there
 		return

@@ -14,6 +14,7 @@ type Stats struct {
 	core.Counts
 	core.Gauges
 	Events    map[core.Event]int64
+	Faults    int64 // of ours that have been survived; the log has them
 	Links     link.Stats
 	Originals legacy.Stats
 }
@@ -23,7 +24,7 @@ func (f *Farm) Stats() Stats {
 	f.shared.mu.Lock()
 	s := Stats{Counts: f.shared.counts, Gauges: f.shared.gauges, Events: maps.Clone(f.shared.notices)}
 	f.shared.mu.Unlock()
-	s.Links = f.links.Stats()
+	s.Links, s.Faults = f.links.Stats(), f.faults.Load()
 	if f.originals != nil {
 		s.Originals = f.originals.Stats()
 	}

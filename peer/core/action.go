@@ -145,24 +145,19 @@ func (c *Core) Counts() Counts { return c.counts }
 
 // Gauges returns what is going on.
 func (c *Core) Gauges() (g Gauges) {
-	for _, it := range c.items {
-		if it.move != nil {
-			g.Moving++
+	for _, q := range c.queries { // not the items, of which a node that was drained has millions
+		if q.state == queryWaits && (q.it.move == nil || q.it.move.q != q) {
+			g.Asking++
 		}
-		g.Asking += len(it.askers)
 	}
+	g.Moving = c.moving
 	g.Searching, g.Holding, g.Remembered, g.Items = len(c.searches), c.holding, len(c.queries), len(c.items)
 	return g
 }
 
 // Idle reports whether this node may end without harm, as far as the core knows: nothing is on its way from or to here.
 func (c *Core) Idle() bool {
-	for _, it := range c.items {
-		if it.move != nil || it.held != nil || it.settling {
-			return false
-		}
-	}
-	return true
+	return c.moving+c.holding+c.settling == 0
 }
 
 // Holds reports whether a copy of a session is here that is not this node's yet, or is just becoming so.

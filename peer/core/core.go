@@ -1,7 +1,9 @@
 package core
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/farmstate/farmstate/engine"
@@ -20,13 +22,15 @@ type Core struct {
 	opt Options
 
 	items      map[string]*item
-	queries    map[message.ID]*query  // other nodes', until they are forgotten
-	chases     map[message.ID]*query  // questions to the node that a session went to, on behalf of queries
-	searches   map[message.ID]*search // own ones under way
-	heard      *recent[string, uint32]
+	most       int                       // items at a time, since there were none
+	queries    map[message.ID]*query     // other nodes', until they are forgotten
+	chases     map[message.ID]*query     // questions to the node that a session went to, on behalf of queries
+	searches   map[message.ID]*search    // own ones under way
+	heard      *recent[uint64, uint32]   // by the hash of the key: keys are long, and one that is mistaken for another only makes a search go later
 	outcomes   *recent[message.ID, bool] // of own moves: true = committed
 	finished   *recent[message.ID, bool] // of other nodes' moves to here: nothing more will come of them
-	broadcasts *recent[broadcast, bool]  // originals' queries that have been seen
+	broadcasts *recent[broadcast, bool]  // originals' queries that have been seen; true for our own
+	fresh      *recent[string, fresh]    // sessions that originals have just sent here
 
 	neighbours map[message.Node]*neighbour
 	sum        uint32                      // of the neighbours; see announce
@@ -42,8 +46,11 @@ type Core struct {
 	handBytes  int64
 	turn       int // of the originals, at hand-over
 	holding    int // copies held for others
+	moving     int // items with a move
+	settling   int // items that are settling
 
 	timers timers
+	swept  int64 // when what is remembered no longer was given up last
 	out    []Action
 	spare  []Action // returned by Ready last
 	counts Counts
@@ -98,6 +105,7 @@ const (
 	retrySought    = int64(2 * time.Millisecond)
 	retryBusy      = int64(10 * time.Millisecond)
 	shunTime       = int64(time.Second)
+	sweepEvery     = int64(time.Second)
 	bytesPerNano   = 0.01 // 10 MB/s: what a large session may take longer
 )
 
@@ -109,8 +117,9 @@ func New(opt Options) *Core {
 		queries:  map[message.ID]*query{},
 		chases:   map[message.ID]*query{},
 		searches: map[message.ID]*search{},
-		heard:    newRecent[string, uint32](maxMemory), outcomes: newRecent[message.ID, bool](maxMemory),
+		heard:    newRecent[uint64, uint32](maxMemory), outcomes: newRecent[message.ID, bool](maxMemory),
 		finished: newRecent[message.ID, bool](maxMemory), broadcasts: newRecent[broadcast, bool](maxMemory),
+		fresh:      newRecent[string, fresh](maxMemory),
 		neighbours: map[message.Node]*neighbour{},
 		lost:       newRecent[message.Node, bool](maxLost),
 		originals:  map[int]bool{},
@@ -155,6 +164,30 @@ type pointer struct {
 	until    int64
 }
 
+// depart says that a session is on its way from now on, and arrest that it is not any more. Its item has no move before, and has one.
+func (c *Core) depart(m *Move) {
+	m.it.move = m
+	c.moving++
+}
+
+func (c *Core) arrest(it *item) {
+	it.move = nil
+	c.moving--
+}
+
+// settle says whether a session is being put into service.
+func (c *Core) settle(it *item, settling bool) {
+	if it.settling == settling {
+		return
+	}
+	it.settling = settling
+	if settling {
+		c.settling++
+	} else {
+		c.settling--
+	}
+}
+
 func (p *pointer) good(now int64) bool { return now < p.until }
 
 func (c *Core) item(key string) *item {
@@ -162,6 +195,7 @@ func (c *Core) item(key string) *item {
 	if it == nil {
 		it = &item{key: key}
 		c.items[key] = it
+		c.most = max(c.most, len(c.items))
 	}
 	return it
 }
@@ -202,6 +236,7 @@ func (c *Core) Step(now int64, from message.Node, m *message.Message, sight engi
 
 // Tick says that time has passed. It is due at Next.
 func (c *Core) Tick(now int64) {
+	c.sweep(now)
 	for {
 		t, ok := c.timers.due(now)
 		if !ok {
@@ -215,6 +250,52 @@ func (c *Core) Tick(now int64) {
 		default:
 			c.announce()
 		}
+	}
+}
+
+// Stop ends what is under way, because nobody can be heard any more: sessions that are on their way out stay, and copies that are held for others are dropped, which
+// their holders serve again. One that has no holder any more becomes ours.
+func (c *Core) Stop(now int64) {
+	all := make([]*item, 0, len(c.items))
+	for _, it := range c.items {
+		all = append(all, it)
+	}
+	slices.SortFunc(all, func(a, b *item) int { return cmp.Compare(a.key, b.key) })
+	for _, it := range all {
+		it.askers, it.hopeful = nil, nil
+		if s := it.search; s != nil {
+			delete(c.searches, s.id)
+			it.search = nil
+			c.undecided(s)
+		}
+		switch h := it.held; {
+		case h == nil:
+		case h.orphan:
+			c.promote(now, h)
+		default:
+			c.discard(now, h)
+		}
+		if m := it.move; m != nil && m.state == moveOffered && !m.original {
+			c.callOff(now, m)
+		}
+	}
+}
+
+// sweep gives up the memory of what is remembered no longer: after a flood nothing may come for a long time.
+func (c *Core) sweep(now int64) {
+	if now-c.swept < sweepEvery {
+		return
+	}
+	c.swept = now
+	c.heard.forget(now)
+	c.outcomes.forget(now)
+	c.finished.forget(now)
+	c.fresh.forget(now)
+	c.broadcasts.forget(now)
+	c.lost.forget(now)
+	c.timers.trim()
+	if len(c.items) == 0 && c.most > keepRecent {
+		c.items, c.most = map[string]*item{}, 0 // an empty one may be large
 	}
 }
 

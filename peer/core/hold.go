@@ -186,7 +186,7 @@ func (c *Core) serve(now int64, h *held) {
 	}
 	c.unhold(h)
 	it.went = pointer{}
-	it.settling = true
+	c.settle(it, true)
 	a := Arrived{Parcel: p, From: h.from}
 	if s := it.search; s != nil {
 		delete(c.searches, s.id)
@@ -205,7 +205,7 @@ func (c *Core) Settled(now int64, key string, waiting int, conflict bool) {
 	if it == nil {
 		return
 	}
-	it.settling = false
+	c.settle(it, false)
 	if conflict {
 		c.counts.Conflicts++
 		c.do(Notice{What: SessionConflict, Key: key})

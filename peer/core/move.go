@@ -66,7 +66,7 @@ const (
 // take asks the engine for a session that somebody asks for.
 func (c *Core) take(now int64, q *query) {
 	m := &Move{it: q.it, q: q, began: now}
-	q.it.move = m
+	c.depart(m)
 	c.do(Forget{Key: q.it.key}) // Must come first: see engine.Elsewhere.
 	c.do(Take{Key: q.it.key, Urgent: q.urgent || now-q.since > lockedPatience, Move: m})
 }
@@ -86,7 +86,7 @@ func (c *Core) Taken(now int64, m *Move, o Outcome, p *engine.Parcel) {
 		c.offer(now, m)
 		return
 	}
-	it.move = nil
+	c.arrest(it)
 	m.state = moveOver
 	if m.q == nil { // a hand-over of what is not here any more
 		c.handing--
@@ -114,7 +114,7 @@ func (c *Core) Taken(now int64, m *Move, o Outcome, p *engine.Parcel) {
 func (c *Core) offer(now int64, m *Move) {
 	q := m.q
 	if now >= q.deadline {
-		m.it.move = nil
+		c.arrest(m.it)
 		m.state = moveOver
 		c.do(Stayed{m})
 		c.examine(now, q)
@@ -221,7 +221,7 @@ func (c *Core) gone(now int64, m *Move) {
 
 func (c *Core) over(m *Move) {
 	m.state = moveOver
-	m.it.move = nil
+	c.arrest(m.it)
 	if m.q == nil {
 		c.handing--
 		c.handBytes -= int64(len(m.parcel.Body))
@@ -292,7 +292,7 @@ func (c *Core) handOn(now int64, m *Move) {
 		c.transferTo(now, m, best.node, best.addr)
 		return
 	}
-	if peer, ok := c.someOriginal(); ok {
+	if peer, ok := c.someOriginal(); ok && !c.isFresh(now, m.it.key) {
 		c.deliver(now, m, peer, "")
 		return
 	}
@@ -335,9 +335,13 @@ func (c *Core) HandOver(now int64, key string) {
 	if it.move != nil || it.settling || it.held != nil || it.search != nil {
 		return
 	}
+	if c.isFresh(now, key) && c.target(now, 0) == nil {
+		c.tidy(now, it)
+		return
+	}
 	c.handing++
 	m := &Move{it: it, began: now}
-	it.move = m
+	c.depart(m)
 	c.do(Forget{Key: key}) // it may have been made because it was nowhere
 	c.do(Take{Key: key, Urgent: true, Move: m})
 }

@@ -67,7 +67,7 @@ func (c *Core) silent(now int64, node message.Node) {
 			c.conclude(now, s)
 		}
 	}
-	for _, q := range c.sortedQueries() {
+	for _, q := range c.sortedQueries(node) {
 		if i := slices.Index(q.pending, node); i >= 0 {
 			q.pending = slices.Delete(q.pending, i, i+1)
 			q.undecided = true
@@ -86,7 +86,7 @@ func (c *Core) Gone(now int64, node message.Node) {
 	c.ended = now
 	c.ends++
 	c.silent(now, node)
-	for _, it := range c.sortedItems() {
+	for _, it := range c.sortedItems(node) {
 		if it.went.node == node && !it.went.original {
 			it.went = pointer{}
 		}
@@ -128,10 +128,10 @@ func (c *Core) sortedSearches() []*search {
 	return all
 }
 
-func (c *Core) sortedQueries() []*query {
+func (c *Core) sortedQueries(node message.Node) []*query { // for which a node owes an answer
 	var all []*query
 	for _, q := range c.queries {
-		if q.state == queryAsks {
+		if q.state == queryAsks && (slices.Contains(q.pending, node) || q.chaseID != (message.ID{}) && q.chased == node) {
 			all = append(all, q)
 		}
 	}
@@ -139,10 +139,12 @@ func (c *Core) sortedQueries() []*query {
 	return all
 }
 
-func (c *Core) sortedItems() []*item {
-	all := make([]*item, 0, len(c.items))
+func (c *Core) sortedItems(node message.Node) []*item { // that have to do with a node
+	var all []*item
 	for _, it := range c.items {
-		all = append(all, it)
+		if it.went.node == node || it.move != nil && it.move.to == node || it.held != nil && it.held.from == node {
+			all = append(all, it)
+		}
 	}
 	slices.SortFunc(all, func(a, b *item) int { return cmp.Compare(a.key, b.key) })
 	return all

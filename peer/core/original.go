@@ -2,6 +2,7 @@ package core
 
 import (
 	"slices"
+	"time"
 
 	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/peer/message"
@@ -37,27 +38,68 @@ const (
 	OriginalUnavailable                        // 503
 )
 
+// fresh is a session that an original has sent here and may not know to be here: until it has read our answer it has its copy, which refuses ours and is
+// then deleted.
+type fresh struct {
+	next int64 // when it may be handed to an original
+	end  int64 // after that, a copy that the original has stays there
+}
+
+// originalPause is when an original has read the answer to its transfer, if it is not very late.
+const originalPause = int64(500 * time.Millisecond)
+
+// isFresh reports whether a session is not to be handed to an original yet.
+func (c *Core) isFresh(now int64, key string) bool {
+	f, ok := c.fresh.get(now, key)
+	return ok && now < f.next
+}
+
 // broadcast names a query of an original.
 type broadcast struct{ id, broadcast message.ID }
 
 // toOriginals is a question in the words of originals. What it finds is to be delivered here.
-func (*Core) toOriginals(id message.ID, key, target string, hops uint8) OriginalQuery {
+func (c *Core) toOriginals(now int64, id message.ID, key, target string, hops uint8) OriginalQuery {
 	if target == "" {
 		target = string(message.AppendTarget(nil, key))
 	}
+	c.rememberBroadcast(now, broadcast{id: id}, true)
 	return OriginalQuery{Target: target, ID: id, MaxForwards: int(hops)}
+}
+
+// rememberBroadcast notes a query of originals, so that it counts once. own says that what it finds is delivered here.
+func (c *Core) rememberBroadcast(now int64, b broadcast, own bool) {
+	c.broadcasts.put(now, now+int64(c.opt.QueryTimeout)*24, b, own)
+}
+
+// AskAgain repeats a question to originals that they have not answered: an original that was busy may have lost it, and says nothing. It is called once for
+// each Ask that is not the repetition of another, some time after it; q is what that asked.
+func (c *Core) AskAgain(now int64, peer int, q OriginalQuery) {
+	s, o := c.searches[q.ID], c.queries[q.ID]
+	switch {
+	case q.Host != "" || q.Broadcast != (message.ID{}):
+		return // somebody else's
+	case s != nil && !s.found:
+	case o != nil && now < o.deadline && (o.state == queryAsks || o.state == queryAnswered && slices.Contains(o.it.hopeful, o)):
+	default:
+		return
+	}
+	q.Broadcast = c.opt.NewID() // or it would count as seen
+	c.rememberBroadcast(now, broadcast{q.ID, q.Broadcast}, true)
+	c.counts.Repeated++
+	c.do(Ask{Peer: peer, Except: -1, Query: q})
 }
 
 // OriginalQuery takes in an original's query for a session.
 func (c *Core) OriginalQuery(now int64, peer int, key string, o *OriginalQuery) {
 	seen := broadcast{o.ID, o.Broadcast}
+	own, _ := c.broadcasts.get(now, broadcast{id: o.ID})
 	if _, ok := c.broadcasts.get(now, seen); ok {
 		c.counts.Duplicates++
 		return
 	}
-	c.broadcasts.put(now, now+int64(c.opt.QueryTimeout)*24, seen, true)
-	if s := c.searches[o.ID]; s != nil || c.queries[o.ID] != nil { // ours, come round
-		if o.Broadcast != (message.ID{}) {
+	c.rememberBroadcast(now, seen, false)
+	if own { // come round. If it has ended, nobody here wants its session any more.
+		if c.searches[o.ID] != nil || c.queries[o.ID] != nil {
 			c.passOn(peer, o)
 		}
 		return
@@ -119,7 +161,7 @@ func (c *Core) rebroadcast(now int64, q *query) {
 	again := *q.original
 	again.Broadcast = c.opt.NewID()
 	again.MaxForwards = int(c.opt.MaxForwards)
-	c.broadcasts.put(now, now+int64(c.opt.QueryTimeout)*24, broadcast{again.ID, again.Broadcast}, true)
+	c.rememberBroadcast(now, broadcast{again.ID, again.Broadcast}, false)
 	c.counts.Rebroadcasts++
 	c.do(Ask{Peer: AllOriginals, Except: -1, Query: again})
 }
@@ -150,6 +192,10 @@ func (c *Core) Delivered(now int64, m *Move, o DeliveryOutcome) {
 	}
 	if m.q != nil {
 		m.q.state = queryAnswered
+	}
+	if f, ok := c.fresh.get(now, it.key); ok && o == DeliveredThere { // its copy may be the one that it sent here, which is about to go
+		c.fresh.put(now, f.end, it.key, fresh{now + originalPause/4, f.end})
+		o = DeliveredKept
 	}
 	if o == DeliveredOK || o == DeliveredThere {
 		c.counts.OriginalOut++
@@ -191,8 +237,10 @@ func (c *Core) OriginalTransfer(now int64, t *OriginalTransfer, sight engine.Sig
 		return
 	}
 	c.counts.OriginalIn++
+	end := now + int64(c.opt.QueryTimeout) + originalPause
+	c.fresh.put(now, end, it.key, fresh{now + originalPause, end})
 	it.went = pointer{}
-	it.settling = true
+	c.settle(it, true)
 	a := Arrived{Parcel: t.Parcel}
 	if s := it.search; s != nil {
 		delete(c.searches, s.id)

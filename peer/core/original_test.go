@@ -152,11 +152,14 @@ func TestOriginalAsks(t *testing.T) {
 		r.want("take")
 	})
 	t.Run("our own question comes round", func(t *testing.T) {
-		r := withOriginals(t, "")
+		r := withOriginals(t, "B")
 		r.find()
 		r.c.OriginalQuery(r.now, 1, key, &OriginalQuery{Target: key, ID: r.asked, Host: "host", MaxForwards: 3})
 		r.collect()
-		r.want("ask -1 except -1")
+		r.want("B<-query", "ask -1 except -1")
+		r.c.OriginalQuery(r.now, 1, key, &OriginalQuery{Target: key, ID: r.asked, Broadcast: id(7), Host: "host", MaxForwards: 3})
+		r.collect()
+		r.want("ask -1 except 1")
 	})
 }
 
@@ -202,4 +205,64 @@ func TestHandOverToOriginals(t *testing.T) {
 		t.Errorf("handed to %v", to)
 	}
 	r.quiet()
+}
+
+// TestSentBack: a session that an original has just sent here is not handed to one at once, and if that refuses it, stays: the copy there is the one that
+// was sent, and goes when our answer has been read.
+func TestSentBack(t *testing.T) {
+	r := withOriginals(t, "")
+	r.originalSends(engine.SightAbsent)
+	r.settled(1)
+	r.acts = nil
+	r.c.HandOver(r.now, key)
+	r.collect()
+	r.want()
+	r.wait(time.Duration(originalPause))
+	r.c.HandOver(r.now, key)
+	r.collect()
+	r.taken(TakenOK, 1, 1)
+	r.c.Delivered(r.now, r.take.Move, DeliveredThere)
+	r.collect()
+	r.want("take", "deliver to 2", "stayed")
+	r.wait(time.Duration(originalPause))
+	r.c.HandOver(r.now, key)
+	r.collect()
+	r.taken(TakenOK, 1, 1)
+	r.c.Delivered(r.now, r.take.Move, DeliveredOK)
+	r.collect()
+	r.want("take", "deliver to 1", "left")
+	// One that stays there for good is a conflict.
+	r.originalSends(engine.SightAbsent)
+	r.settled(1)
+	r.acts = nil
+	r.wait(3100 * time.Millisecond)
+	r.c.HandOver(r.now, key)
+	r.collect()
+	r.taken(TakenOK, 1, 1)
+	r.c.Delivered(r.now, r.take.Move, DeliveredThere)
+	r.collect()
+	r.want("take", "deliver to 2", "!session_conflict", "left")
+}
+
+// TestAskAgain: a question that originals have not answered is repeated as a rebroadcast, as long as somebody waits for the answer.
+func TestAskAgain(t *testing.T) {
+	again := func(r *rig) {
+		r.c.AskAgain(r.now, AllOriginals, OriginalQuery{Target: key, ID: r.asked})
+		r.collect()
+	}
+	r := withOriginals(t, "B")
+	r.find()
+	again(r)
+	r.want("B<-query", "ask -1 except -1", "ask -1 except -1")
+	r.originalSends(engine.SightSought)
+	r.acts = nil
+	again(r)
+	r.want()
+	r.c.OriginalQuery(r.now, 1, key, &OriginalQuery{Target: key, ID: r.asked, Broadcast: id(7), Host: "host", MaxForwards: 3}) // come round too late
+	r.collect()
+	r.want()
+	r.settled(1)
+	r.c.AskAgain(r.now, AllOriginals, OriginalQuery{Target: key, ID: id(9), Host: "another's"})
+	r.collect()
+	r.want()
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/farmstate/farmstate/peer/message"
 )
 
@@ -62,7 +64,7 @@ func (c *Core) query(now int64, from message.Node, m *message.Message) {
 		return
 	}
 	if q := c.queries[m.ID]; q != nil && q.it.key == m.Key {
-		c.seen(now, from, q)
+		c.seen(now, from, m, q)
 		return
 	}
 	if len(c.queries) >= maxQueries || c.queries[m.ID] != nil {
@@ -89,9 +91,11 @@ func (c *Core) query(now int64, from message.Node, m *message.Message) {
 }
 
 // seen takes in a query for the second time.
-func (c *Core) seen(now int64, from message.Node, q *query) {
+func (c *Core) seen(now int64, from message.Node, m *message.Message, q *query) {
 	c.counts.Duplicates++
 	switch {
+	case min(m.Hops, c.opt.MaxForwards) > q.hops && !m.Direct && !q.direct:
+		c.extend(now, from, m, q)
 	case !slices.Contains(q.parents, from):
 		// Somebody else is our parent, and gets our answer.
 		c.send(from, "", &message.Message{Kind: message.NotHere, ID: q.id})
@@ -110,12 +114,35 @@ func (c *Core) seen(now int64, from message.Node, q *query) {
 	}
 }
 
+// extend takes in a query that may go farther than it could before: its first copy has come by a longer way. Whoever sends it now is its parent from now on. Those
+// before are told what a second parent is told, or nodes could wait for each other in a circle: a node has always fewer hops left than its parent.
+func (c *Core) extend(now int64, from message.Node, m *message.Message, q *query) {
+	if !slices.Contains(q.parents, from) {
+		if q.state == queryWaits || q.state == queryAsks {
+			for _, p := range q.parents {
+				c.send(p, "", &message.Message{Kind: message.NotHere, ID: q.id})
+			}
+		}
+		q.parents = []message.Node{from}
+	}
+	q.hops, q.around = min(m.Hops, c.opt.MaxForwards), c.askedBy(from, m)
+	switch {
+	case q.state == queryFound:
+		c.send(from, "", &message.Message{Kind: message.Found, ID: q.id})
+	case q.state == queryAsks && q.chaseID == (message.ID{}), q.state == queryAnswered && now < q.deadline:
+		c.ask(now, q)
+	case q.state == queryAnswered:
+		c.send(from, "", q.answer)
+	}
+}
+
 // hear takes note of a query for a session: whoever looks for it from now on comes after.
 func (c *Core) hear(now int64, key string, rank uint32) {
-	if old, ok := c.heard.get(now, key); ok {
+	hash := xxhash.Sum64String(key)
+	if old, ok := c.heard.get(now, hash); ok {
 		rank = max(rank, old)
 	}
-	c.heard.put(now, now+2*int64(c.opt.QueryTimeout), key, rank)
+	c.heard.put(now, now+2*int64(c.opt.QueryTimeout), hash, rank)
 	c.do(Forget{Key: key})
 }
 
@@ -262,7 +289,7 @@ func (c *Core) ask(now int64, q *query) {
 		}
 		if len(c.originals) > 0 && !q.viaOrig {
 			q.viaOrig = true
-			c.do(Ask{Peer: AllOriginals, Except: -1, Query: c.toOriginals(q.id, q.it.key, q.target, q.hops-1)})
+			c.do(Ask{Peer: AllOriginals, Except: -1, Query: c.toOriginals(now, q.id, q.it.key, q.target, q.hops-1)})
 		}
 	}
 	c.concludeQuery(now, q)

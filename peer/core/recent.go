@@ -50,6 +50,31 @@ func (r *recent[K, V]) put(now, until int64, k K, v V) {
 	}
 }
 
+// forget gives up the memory of what is remembered no longer.
+func (r *recent[K, V]) forget(now int64) {
+	for r.first < len(r.order) {
+		old := r.order[r.first]
+		if e := r.m[old.k]; e.n == old.n {
+			if e.until > now {
+				break
+			}
+			delete(r.m, old.k)
+		}
+		r.order[r.first] = aged[K]{}
+		r.first++
+	}
+	if r.first < len(r.order) || r.first < keepRecent {
+		return
+	}
+	r.order, r.first = nil, 0
+	if len(r.m) == 0 {
+		r.m = map[K]remembered[V]{} // an empty one may be large
+	}
+}
+
+// keepRecent is how many entries' memory is not worth giving up.
+const keepRecent = 1024
+
 // drop forgets a value.
 func (r *recent[K, V]) drop(k K) { delete(r.m, k) }
 

@@ -257,6 +257,9 @@ func (r *rig) quiet() {
 	if g := r.c.Gauges(); g != (Gauges{}) {
 		r.t.Errorf("left: %+v", g)
 	}
+	if !r.c.Idle() || r.c.settling != 0 {
+		r.t.Errorf("not idle: %d are being put into service", r.c.settling)
+	}
 	if len(r.c.chases) != 0 {
 		r.t.Errorf("%d chases are left", len(r.c.chases))
 	}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/peer/message"
 )
@@ -63,8 +65,8 @@ const minSearch = int64(10 * time.Millisecond)
 func (c *Core) begin(now int64, s *search) {
 	s.it.search = s
 	s.rank = 1
-	if heard, ok := c.heard.get(now, s.it.key); ok {
-		s.rank = heard + 1
+	if heard, ok := c.heard.get(now, xxhash.Sum64String(s.it.key)); ok {
+		s.rank = max(heard, heard+1) // at the end of the range it stays there: the nodes' names decide
 	}
 	c.at(s.deadline, s.it)
 	c.at(s.deadline-silence, s.it)
@@ -113,7 +115,7 @@ func (c *Core) flood(now int64, s *search) {
 		s.original = true
 		if !s.asked || s.tries > 0 {
 			s.asked = true
-			c.do(Ask{Peer: AllOriginals, Except: -1, Query: c.toOriginals(s.id, s.it.key, s.target, c.opt.MaxForwards)})
+			c.do(Ask{Peer: AllOriginals, Except: -1, Query: c.toOriginals(now, s.id, s.it.key, s.target, c.opt.MaxForwards)})
 		}
 	}
 	c.conclude(now, s)

@@ -67,6 +67,13 @@ func (t *timers) due(now int64) (first timer, ok bool) {
 	return first, true
 }
 
+// trim gives up memory that many timers have taken which are no more.
+func (t *timers) trim() {
+	if cap(t.list) > keepRecent && len(t.list) < cap(t.list)/4 {
+		t.list = append(make([]timer, 0, 2*len(t.list)), t.list...)
+	}
+}
+
 func (t *timers) next() (int64, bool) {
 	if len(t.list) == 0 {
 		return 0, false

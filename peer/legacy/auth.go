@@ -90,11 +90,11 @@ func (c *conn) receiveAuthAnswer(m *Message) (why reason, ok bool) {
 		n.warn(peer, textAttempts, "event", "original_refused")
 		return endAttempts, false
 	}
-	who := -1
+	var who []int
 	if d.Realm == realmPrefix+n.opt.MachineName && d.Nonce == nonce && time.Now().Before(by) {
 		who = c.prover(d)
 	}
-	if who < 0 {
+	if len(who) == 0 {
 		n.noteAttempt(c.remote.Addr())
 		n.counts.auths[authWrong].Add(1)
 		text := textWrongPassword
@@ -104,29 +104,34 @@ func (c *conn) receiveAuthAnswer(m *Message) (why reason, ok bool) {
 		n.warn(peer, text, "event", "original_refused")
 		return c.sendChallenge(&Message{})
 	}
-	info := Digest{QOP: d.QOP, RspAuth: d.proof(n.peers[who].Password, ""), CNonce: d.CNonce, NC: d.NC}
-	c.trust(who, d.key(n.peers[who].Password))
+	password := n.peers[who[0]].Password
+	info := Digest{QOP: d.QOP, RspAuth: d.proof(password, ""), CNonce: d.CNonce, NC: d.NC}
+	c.trust(who, d.key(password))
 	return c.respond(&Message{Status: 200, HasDigest: true, Digest: info}, sentAuth)
 }
 
-// prover returns which of the candidates' passwords the other side has proved, or -1. All are tried, so that the time does not tell which one.
-func (c *conn) prover(d *Digest) int {
-	who := -1
-	for _, i := range c.candidates {
-		if p := c.n.peers[i]; p.Password != "" && same(d.Response, d.proof(p.Password, "GET")) && who < 0 {
-			who = i
+// prover returns the candidates whose password the other side has proved, which is one and the same. All are tried, so that the time does not tell
+// which one it is.
+func (c *conn) prover(d *Digest) (who []int) {
+	c.mu.Lock()
+	candidates := c.candidates
+	c.mu.Unlock()
+	for _, i := range candidates {
+		p := c.n.peers[i]
+		if p.Password != "" && same(d.Response, d.proof(p.Password, "GET")) && (len(who) == 0 || p.Password == c.n.peers[who[0]].Password) {
+			who = append(who, i)
 		}
 	}
 	return who
 }
 
-// trust notes that both sides have proved the password.
-func (c *conn) trust(peer int, k key) {
+// trust notes that both sides have proved the password of these peers, one of which is at the other end.
+func (c *conn) trust(who []int, k key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.authed, c.key = true, &k
 	if !c.live {
-		c.peer = peer
+		c.candidates, c.peer = who, who[0]
 	}
 	if c.limitEnd == endUnproved {
 		c.limit = time.Time{}
@@ -178,7 +183,7 @@ func (c *conn) authenticate(p *original, by time.Time) error {
 	c.mu.Lock()
 	c.limit = time.Time{}
 	c.mu.Unlock()
-	c.trust(c.peer, d.key(p.Password))
+	c.trust([]int{c.peer}, d.key(p.Password))
 	return nil
 }
 

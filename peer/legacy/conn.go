@@ -23,7 +23,9 @@ const (
 )
 
 const (
-	maxReplies    = 64 // answers that wait to be written
+	maxReplies       = 64 // answers that wait to be written
+	maxBeforeRepeats = 16 // messages that wait on a link: no query is repeated then
+
 	maxUnanswered = 32 // transfers that the handler has not answered, or whose answers wait
 )
 
@@ -45,6 +47,7 @@ type out struct {
 	b       []byte
 	nonce   string    // of a challenge
 	queued  time.Time // of a query
+	chained bool      // answers a transfer that nobody asked for; see transferCame
 	written func()    // called when the message has been written; nil if nobody wants to know
 }
 
@@ -55,7 +58,6 @@ type conn struct {
 	rd            *Reader // the reader's
 	local, remote netip.AddrPort
 	dialled       bool
-	candidates    []int // the peers that may be at the other end
 	done          chan struct{}
 	wake          chan struct{} // for the writer; room for one
 	unanswered    chan struct{} // a token for each transfer whose answer has not been written
@@ -63,6 +65,7 @@ type conn struct {
 	mu          sync.Mutex
 	ended       bool
 	why         reason // once ended
+	candidates  []int  // the peers that may be at the other end; more than one if they have one address and nothing told them apart
 	peer        int    // the one of the candidates that it is, as far as is known
 	authed      bool   // both sides have proved the password
 	key         *key   // of an authenticated connection; nil again after a body that did not decrypt
@@ -80,6 +83,8 @@ type conn struct {
 	lastWrite   time.Time // zero if the other side is known to have read it
 	lastSent    sent
 	sentAny     bool
+	chained     bool // the last message we sent was such an answer
+	open        int  // transfers whose answers have not been written
 	waiting     *waiting
 }
 
@@ -242,6 +247,15 @@ func (c *conn) backlog() int {
 	return len(c.replies) + len(c.asks)
 }
 
+// doubtful reports whether a live link may be that of one peer or another.
+func (c *conn) doubtful() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.candidates) > 1
+}
+
+func (c *conn) sure() bool { return !c.doubtful() }
+
 // reply queues an answer. It reports false if the connection has to end because there are too many; those to transfers have a bound of their own.
 func (c *conn) reply(o out) bool {
 	c.mu.Lock()
@@ -352,7 +366,10 @@ func (c *conn) take(now time.Time) (o out, wait time.Duration) {
 			return out{}, c.pingAt.Sub(now)
 		}
 	}
-	c.lastSent, c.lastWrite, c.sentAny = o.kind, now, true
+	c.lastSent, c.lastWrite, c.sentAny, c.chained = o.kind, now, true, o.chained
+	if o.kind == sentAnswer {
+		c.open--
+	}
 	c.challenge, c.challengeBy = o.nonce, now.Add(authTimeout)
 	return o, 0
 }
@@ -371,6 +388,19 @@ func (c *conn) takeAsk(now time.Time) (o out) {
 		c.n.counts.drops[dropStale].Add(1)
 	}
 	return out{}
+}
+
+// transferCame counts a transfer that will be answered. An original that stops sends one after the other on a connection, each when it has read the answer to
+// the one before; so one that nobody asked for says that such an answer has been read, unless others wait for theirs. What was asked for says nothing: it may
+// come at any moment.
+func (c *conn) transferCame(asked bool) {
+	c.mu.Lock()
+	if !asked && c.chained && c.open == 0 {
+		c.lastWrite = time.Time{}
+	}
+	c.open++
+	c.mu.Unlock()
+	c.poke()
 }
 
 // heard notes that the other side has answered the kind of message that we sent last: it has read it, so nothing can share a read with it.

@@ -11,7 +11,7 @@ import (
 // maxIdle is how many transfer links to one destination are kept for the next session.
 const maxIdle = 4
 
-// Deliver sends a session to where an original wants it, which is a host as in Query.Host; peer is the one that the query came from. It does not
+// Deliver sends a session to where an original wants it, which is a host as in Query.Host; peer is the one that the query came from, or Unknown. It does not
 // block; t.Body must not change until done has been called, which happens exactly once, at the latest after four times QueryTimeout, and maybe
 // before Deliver returns.
 func (n *Net) Deliver(peer int, host string, t Transfer, done func(Outcome)) {
@@ -92,7 +92,7 @@ func (n *Net) takeSlot() failure {
 
 // plan finds out where the session goes and whether it can. Nothing is dialled that it has not allowed. See docs/peer-protocol.md §8.4.
 func (n *Net) plan(peer int, to string, t Transfer, by time.Time) (d *delivery, f failure) {
-	if peer < 0 || peer >= len(n.peers) {
+	if peer != Unknown && (peer < 0 || peer >= len(n.peers)) {
 		return nil, failHost
 	}
 	h, err := parseHost(to, n.opt.PeerPort)
@@ -113,7 +113,7 @@ func (n *Net) plan(peer int, to string, t Transfer, by time.Time) (d *delivery, 
 		LastModified: min(max(t.LastModified, 1), maxTicks), Length: len(t.Body),
 	}}
 	if !d.find(h) {
-		n.warn(peer, textNotAllowed, "event", "original_bad_host")
+		n.warn(max(peer, 0), textNotAllowed, "event", "original_bad_host")
 		return nil, failHost
 	}
 	if n.isSelf(d.to) {
@@ -156,6 +156,7 @@ func (d *delivery) find(h host) bool {
 			return true
 		}
 		if slices.ContainsFunc(d.n.opt.AllowHosts, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+			d.peer = max(d.peer, 0)
 			return true
 		}
 	}

@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// Unknown is the peer of a query that came from one of several originals with one address.
+const Unknown = -1
+
 // Handler gets what originals send. Its methods are called from many goroutines and must not block; they may call Query and Deliver, but not
 // Close.
 type Handler interface {
@@ -17,7 +20,7 @@ type Handler interface {
 	OriginalUp(peer int)
 	// OriginalDown says that the last live link to a peer has ended.
 	OriginalDown(peer int)
-	// OriginalQuery says that a peer sent, forwarded or rebroadcast a query. The same one may come more than once, also over several links.
+	// OriginalQuery says that a peer, or Unknown, sent, forwarded or rebroadcast a query. The same one may come more than once, also over several links.
 	OriginalQuery(peer int, q Query)
 	// OriginalTransfer says that a session has arrived. The handler owns its body. It has to call answer exactly once, from any goroutine, within
 	// the original's query timeout; the original keeps its copy otherwise, or if the verdict is neither Stored nor Exists.
@@ -57,6 +60,7 @@ type Net struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // of all goroutines; added to under mu while not closed
 	slots  chan struct{}  // one for each delivery under way
+	asked  asked
 
 	byAddr atomic.Pointer[map[netip.Addr][]int] // which peers have an address; replaced as a whole
 
@@ -233,12 +237,8 @@ func (n *Net) goLive(c *conn, host string) {
 		n.mu.Unlock()
 		return
 	}
-	if !c.authed && !c.dialled {
-		for _, i := range c.candidates {
-			if n.peers[i].Addr == host && !n.peers[i].Authenticate {
-				c.peer = i
-			}
-		}
+	if i := n.named(c, host); i >= 0 {
+		c.candidates, c.peer = []int{i}, i
 	}
 	c.live = true
 	if c.limitEnd == endNoPing {
@@ -258,6 +258,25 @@ func (n *Net) goLive(c *conn, host string) {
 	n.mu.Unlock()
 	c.poke()
 	n.report(peer)
+}
+
+// named returns which of several candidates a PING's Host names, or -1. It does if the original's first live link was one that somebody dialled to its
+// peer port. Requires that n.mu and c.mu are held.
+func (n *Net) named(c *conn, where string) int {
+	if len(c.candidates) < 2 {
+		return -1
+	}
+	said, err := parseHost(where, 0)
+	if err != nil {
+		return -1
+	}
+	for _, i := range c.candidates {
+		h, _ := parseHost(n.peers[i].Addr, 0) // validate has seen it
+		if h.port == said.port && (said.name == h.name || said.name == c.remote.Addr().String()) && (c.authed || !n.peers[i].Authenticate) {
+			return i
+		}
+	}
+	return -1
 }
 
 // report tells the handler whether a peer is up, if that has changed.
@@ -297,7 +316,8 @@ func (n *Net) ownHost(c *conn) string {
 }
 
 // Query sends a query on a live link of a peer: its own, or one that is forwarded or rebroadcast. It reports whether the query was queued; it is
-// sent at least 15 ms after what went before it on the link, and dropped if it cannot be sent within QueryTimeout.
+// sent at least 15 ms after what went before it on the link, and dropped if it cannot be sent within QueryTimeout. One of our own with a Broadcast
+// is a repetition, in case that the first was lost; it is dropped if much waits.
 func (n *Net) Query(peer int, q Query) bool {
 	drop := func(why reason) bool {
 		n.counts.drops[why].Add(1)
@@ -309,27 +329,39 @@ func (n *Net) Query(peer int, q Query) bool {
 	if !writable(q.Target) {
 		return drop(dropTarget)
 	}
-	c := n.freestLink(peer)
-	if c == nil {
+	links := n.linksFor(peer)
+	if len(links) == 0 {
 		return drop(dropNoLink)
 	}
+	queued := false
 	if q.Host == "" {
-		q.Host = n.opt.Advertise(c.local)
+		n.asked.add(q.Target, time.Now())
 	}
-	if _, err := parseHost(q.Host, n.opt.PeerPort); err != nil {
-		return drop(dropHost)
+	again := q.Host == "" && q.Broadcast != (ID{})
+	for _, c := range links {
+		if again && c.backlog() > maxBeforeRepeats {
+			drop(dropFull)
+			continue
+		}
+		m := Message{Kind: KindQuery, Target: q.Target, Host: q.Host, ID: q.ID, Broadcast: q.Broadcast, Forwards: max(q.MaxForwards, 0)}
+		if m.Host == "" {
+			m.Host = n.opt.Advertise(c.local)
+		}
+		if _, err := parseHost(m.Host, n.opt.PeerPort); err != nil {
+			return drop(dropHost)
+		}
+		if why, ok := c.ask(out{kind: sentQuery, b: Append(nil, &m)}); !ok {
+			n.counts.drops[why].Add(1)
+			continue
+		}
+		queued = true
 	}
-	b := Append(nil, &Message{
-		Kind: KindQuery, Target: q.Target, Host: q.Host, ID: q.ID, Broadcast: q.Broadcast, Forwards: max(q.MaxForwards, 0),
-	})
-	if why, ok := c.ask(out{kind: sentQuery, b: b}); !ok {
-		return drop(why)
-	}
-	return true
+	return queued
 }
 
-// freestLink returns the live link of a peer on which least waits, or nil.
-func (n *Net) freestLink(peer int) *conn {
+// linksFor returns the live links on which a query for a peer has to go: the one on which least waits, and, since originals with one address cannot
+// always be told apart, also those that may be another's that has no link of its own.
+func (n *Net) linksFor(peer int) (links []*conn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if peer < 0 || peer >= len(n.peers) {
@@ -338,11 +370,20 @@ func (n *Net) freestLink(peer int) *conn {
 	var best *conn
 	least := 0
 	for _, c := range n.peers[peer].links {
+		if c.doubtful() {
+			if slices.ContainsFunc(c.candidates, func(i int) bool { return !slices.ContainsFunc(n.peers[i].links, (*conn).sure) }) {
+				links = append(links, c)
+			}
+			continue
+		}
 		if b := c.backlog(); best == nil || b < least {
 			best, least = c, b
 		}
 	}
-	return best
+	if best != nil {
+		links = append(links, best)
+	}
+	return links
 }
 
 // writable reports whether an original can read a start line with this target.

@@ -1,6 +1,9 @@
 package legacy
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // receive acts on one message, whose body has not been read. It reports false, and why, if the connection has to end.
 func (c *conn) receive(m *Message) (why reason, ok bool) {
@@ -87,6 +90,9 @@ func (c *conn) receiveQuery(m *Message) {
 		c.n.warn(peer, textBadHost, "event", "original_bad_host")
 		return
 	}
+	if c.doubtful() {
+		peer = Unknown
+	}
 	c.n.counts.queriesIn.Add(1)
 	c.n.h.OriginalQuery(peer, Query{Target: m.Target, ID: m.ID, Broadcast: m.Broadcast, Host: m.Host, MaxForwards: m.Forwards})
 }
@@ -149,13 +155,15 @@ func (c *conn) receiveTransfer(m *Message) (why reason, ok bool) {
 		unreserve()
 		return endEOF, false
 	}
+	asked := n.asked.has(m.Target, time.Now())
+	c.transferCame(asked)
 	var once sync.Once
 	n.h.OriginalTransfer(peer, m.transfer(body), func(v Verdict) {
 		once.Do(func() {
 			unreserve()
 			n.counts.verdicts[v].Add(1)
 			b := Append(nil, &Message{Kind: KindResponse, Status: v.status(), Phrase: phrases[v.status()], HasAssoc: true, Assoc: m.ID})
-			c.reply(out{kind: sentAnswer, b: b, written: func() { <-c.unanswered }})
+			c.reply(out{kind: sentAnswer, b: b, chained: !asked, written: func() { <-c.unanswered }})
 		})
 	})
 	return 0, true

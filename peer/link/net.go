@@ -204,7 +204,7 @@ func (n *Net) route(to message.Node, addr string) (*link, Drop) {
 		return d.dialling, Queued
 	case addr == "":
 		return nil, DropNoLink
-	case len(n.order)+n.dials >= n.opt.MaxLinks:
+	case len(n.order)+n.dials >= n.opt.MaxLinks, n.dials >= max(1, n.opt.MaxLinks/2): // whoever makes us dial silent addresses must not keep others out
 		return nil, DropTooManyLinks
 	}
 	l := n.newLink(true, addr)
