@@ -190,8 +190,38 @@ func (n *node) handOver(ctx context.Context, serving bool) {
 	if sessions > 0 {
 		n.logger.Info("handing the sessions over to other nodes", "event", "drain_started", "sessions", sessions)
 	}
+	if !serving {
+		defer n.turn()()
+	}
 	left := n.farm.Drain(ctx, serving)
 	if sessions > 0 {
 		n.logger.Info("sessions were handed over", "event", "drain_ended", "sessions_left", left, "after", time.Since(began).Round(time.Millisecond))
 	}
 }
+
+// turn serves what is queued in the engine, which the state port does while it is open: a session in whose queue anything stands cannot leave before. It goes on
+// until the result is called.
+func (n *node) turn() (stop func()) {
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(turnEvery)
+		defer tick.Stop()
+		for {
+			for n.engine.Run(n.clock.Now(), engine.NoLane, 64) {
+			}
+			n.engine.Tick(n.clock.Now())
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-ended
+	}
+}
+
+const turnEvery = 2 * time.Millisecond
