@@ -94,7 +94,7 @@ func (c *Core) query(now int64, from message.Node, m *message.Message) {
 func (c *Core) seen(now int64, from message.Node, m *message.Message, q *query) {
 	c.counts.Duplicates++
 	switch {
-	case min(m.Hops, c.opt.MaxForwards) > q.hops && !m.Direct && !q.direct:
+	case q.hops == 0 && min(m.Hops, c.opt.MaxForwards) > 0 && !m.Direct && !q.direct:
 		c.extend(now, from, m, q)
 	case !slices.Contains(q.parents, from):
 		// Somebody else is our parent, and gets our answer.
@@ -114,8 +114,9 @@ func (c *Core) seen(now int64, from message.Node, m *message.Message, q *query) 
 	}
 }
 
-// extend takes in a query that may go farther than it could before: its first copy has come by a longer way. Whoever sends it now is its parent from now on. Those
-// before are told what a second parent is told, or nodes could wait for each other in a circle: a node has always fewer hops left than its parent.
+// extend takes in a query that may go on, whose first copy had no hops left because it has come by a longer way. Once for each query, or it would be asked over and
+// over in large farms. Whoever sends it now is its parent from now on. Those before are told what a second parent is told, or nodes could wait for each
+// other in a circle: a node has always fewer hops left than its parent.
 func (c *Core) extend(now int64, from message.Node, m *message.Message, q *query) {
 	if !slices.Contains(q.parents, from) {
 		if q.state == queryWaits || q.state == queryAsks {
