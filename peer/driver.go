@@ -96,7 +96,7 @@ func (f *Farm) periodic() {
 	f.shared.counts, f.shared.takers, f.shared.handing = f.core.Counts(), takers, f.core.Handing()
 	if now >= f.gaugesDue {
 		f.gaugesDue = now + int64(longSleep)
-		f.shared.gauges = f.core.Gauges() // looks at everything
+		f.shared.gauges = f.core.Gauges() // looks at all queries
 	}
 }
 

@@ -169,9 +169,7 @@ func (c *Core) press(now int64, m *Move) {
 	switch {
 	case m.state != moveOffered || m.original:
 	case now >= m.deadline:
-		if n := c.neighbours[m.to]; n != nil && m.q == nil {
-			n.shunned = now + shunTime // it may have fallen silent: the others get the rest
-		}
+		c.shun(now, m) // it may have fallen silent: the others get the rest
 		c.callOff(now, m)
 	case now >= m.resend:
 		c.counts.Repeated++
@@ -258,10 +256,8 @@ func (c *Core) refused(now int64, from message.Node, r *message.Message) {
 		c.at(m.resend, it)
 		return
 	}
-	if n := c.neighbours[from]; n != nil && m.q == nil && r.Reason != message.Newer {
-		n.shunned = now + shunTime
-	}
 	if r.Reason != message.Newer {
+		c.shun(now, m)
 		c.callOff(now, m)
 		return
 	}
@@ -275,6 +271,13 @@ func (c *Core) refused(now int64, from message.Node, r *message.Message) {
 		return
 	}
 	c.callOff(now, m)
+}
+
+// shun keeps further hand-overs for a while from the node that has not taken one.
+func (c *Core) shun(now int64, m *Move) {
+	if n := c.neighbours[m.to]; n != nil && m.q == nil {
+		n.shunned = now + shunTime
+	}
 }
 
 // older reports whether a copy is not newer than another.
