@@ -216,15 +216,21 @@ func linkSeeds(hello []byte) [][]byte {
 		Kind: message.Transfer, ID: message.ID{1}, Key: "/x", Node: message.Node{0x66}, Gen: 1,
 		Parcel: engine.Parcel{Key: "/x", Body: bytes.Repeat([]byte("b"), 100), Minutes: 20, Cookie: 1},
 	}
-	piece := func(offset, n int64) []byte {
-		return append(message.AppendPiece(nil, move, offset, n), move.Parcel.Body[offset:offset+n]...)
+	update := &message.Message{
+		Kind: message.Copy, ID: message.ID{4}, Stream: message.ID{5}, Update: 1, Change: message.Content, Key: "/x", Gen: 1, Parcel: move.Parcel,
 	}
+	pieceOf := func(m *message.Message, offset, n int64) []byte {
+		return append(message.AppendPiece(nil, m, offset, n), m.Parcel.Body[offset:offset+n]...)
+	}
+	piece := func(offset, n int64) []byte { return pieceOf(move, offset, n) }
+	copied := func(offset, n int64) []byte { return pieceOf(update, offset, n) }
 	ping := message.Append(nil, &message.Message{Kind: message.Ping})
 	query := message.Append(nil, &message.Message{Kind: message.Query, ID: message.ID{2}, Key: "/y", Node: message.Node{0x66}})
 	huge := &message.Message{Kind: message.Transfer, ID: message.ID{3}, Key: "/z", Node: message.Node{0x66}, Parcel: engine.Parcel{Body: make([]byte, 1<<20), Cookie: 1}}
 	return [][]byte{
 		nil, hello, append(bytes.Clone(hello), ping...), append(bytes.Clone(ping), query...),
 		bytes.Join([][]byte{piece(0, 100), ping, piece(0, 10), query, piece(10, 50), piece(60, 40)}, nil),
+		bytes.Join([][]byte{copied(0, 100), copied(0, 10), piece(0, 10), copied(10, 90), piece(10, 90)}, nil),
 		bytes.Join([][]byte{piece(0, 10), piece(11, 10)}, nil), bytes.Join([][]byte{piece(0, 10), piece(0, 10)}, nil),
 		bytes.Join([][]byte{message.AppendPiece(nil, huge, 0, 1000), make([]byte, 500)}, nil),
 		[]byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), []byte("GET \\PING HTTP/1.1\r\nHost: x\r\n\r\n"), []byte("GET / HTTP/1.1\r\n\r\n"),

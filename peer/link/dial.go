@@ -18,10 +18,10 @@ const (
 	selfBackoff = time.Minute
 )
 
-// connect dials target, which becomes l. Its error is a refusal.
-func (n *Net) connect(l *link, target string, purpose message.Purpose) (*reader, *message.Message, error) {
+// connect dials target, which becomes l, unless ctx is cancelled first. Its error is a refusal.
+func (n *Net) connect(ctx context.Context, l *link, target string, purpose message.Purpose) (*reader, *message.Message, error) {
 	n.dialled.Add(1)
-	ctx, cancel := context.WithTimeout(n.ctx, n.opt.HandshakeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, n.opt.HandshakeTimeout)
 	defer cancel()
 	nc, err := n.opt.dial(ctx, target)
 	if err != nil {
@@ -65,12 +65,15 @@ func (n *Net) introduce(ctx context.Context, l *link, nc net.Conn, purpose messa
 	if purpose == message.Delivery && hello.Node != l.node {
 		return nil, nil, refuse(CloseWrongNode, nil)
 	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return nil, nil, refuse(CloseShutdown, nil) // nobody wants it any more
+	}
 	return r, hello, n.admit(l, o)
 }
 
 // deliver dials a delivery link and is it until its end.
 func (n *Net) deliver(l *link) {
-	r, hello, err := n.connect(l, l.target, message.Delivery)
+	r, hello, err := n.connect(n.ctx, l, l.target, message.Delivery)
 	if err == nil {
 		l.run(r, hello)
 		return
@@ -119,21 +122,36 @@ func (n *Net) undeliverable(l *link, why *refusal) {
 	}
 }
 
-// target is an address that is dialled for ever.
+// target is an address that is dialled, and dialled again. What is not guarded is static, or owned by the goroutine that does so.
 type target struct {
-	addr   string
+	addr  string
+	fixed bool // configured: for ever
+
+	left   bool            // guarded by Net.mu: it is not wanted any more
+	ctx    context.Context // guarded by Net.mu, as is cancel: ends with it, so that nothing is waited for then
+	cancel context.CancelFunc
+
 	node   message.Node // who answered there last; zero if nobody did, or it has been reported as ended
 	remote string       // the address behind addr at which it did
 	last   CloseReason  // of the last attempt
 }
 
-// keep dials a neighbour, for ever.
-func (n *Net) keep(addr string) {
-	t := target{addr: addr}
+func (n *Net) newTarget(addr string, fixed bool) *target {
+	t := &target{addr: addr, fixed: fixed}
+	t.ctx, t.cancel = context.WithCancel(n.ctx)
+	return t
+}
+
+// keep dials a neighbour, until it is left.
+func (n *Net) keep(t *target) {
 	backoff := minBackoff
 	for {
+		ctx, ok := n.wanted(t)
+		if !ok {
+			return
+		}
 		began := time.Now()
-		reason := n.attempt(&t)
+		reason := n.attempt(ctx, t)
 		if reason == 0 && time.Since(began) >= steady {
 			backoff = minBackoff
 		}
@@ -143,16 +161,14 @@ func (n *Net) keep(addr string) {
 			wait = selfBackoff
 		}
 		t.last = reason
-		if !n.wait(time.Duration(float64(wait) * (0.5 + 0.5*n.opt.jitter()))) {
-			return
-		}
+		_ = waitFor(ctx, time.Duration(float64(wait)*(0.5+0.5*n.opt.jitter()))) // wanted sees to the rest
 	}
 }
 
 // attempt dials a neighbour once, and is the link until its end. It returns why there was none, or 0.
-func (n *Net) attempt(t *target) CloseReason {
+func (n *Net) attempt(ctx context.Context, t *target) CloseReason {
 	l := n.newLink(true, t.addr)
-	r, hello, err := n.connect(l, t.addr, message.Neighbour)
+	r, hello, err := n.connect(ctx, l, t.addr, message.Neighbour)
 	if err == nil {
 		remote := l.raw.RemoteAddr().String()
 		if t.node != hello.Node && t.node != (message.Node{}) && t.remote == remote {
@@ -164,7 +180,7 @@ func (n *Net) attempt(t *target) CloseReason {
 	}
 	end, _ := errors.AsType[*refusal](err) // connect returns no other
 	switch {
-	case end.reason == CloseShutdown || n.ctx.Err() != nil:
+	case end.reason == CloseShutdown || ctx.Err() != nil:
 	case end.reason == CloseSelf:
 		n.closes[CloseSelf].Add(1)
 		if t.last != CloseSelf {

@@ -111,10 +111,11 @@ func TestMutual(t *testing.T) {
 			t.Fatalf("message %d has id %x", i, m.ID)
 		}
 	}
+	ups := b.count("up " + a2.id() + " neighbour")
 	a2.stop(t)
-	eventually(t, "b has noticed", func() bool { return b.Stats().Links == 0 })
-	if n := b.count("down " + a2.id() + " neighbour"); n != 1 {
-		t.Errorf("b was told %d times: %s", n, b.all())
+	eventually(t, "b has noticed", func() bool { return b.count("down "+a2.id()+" neighbour") == 1 && b.Stats().Links == 0 })
+	if n := b.count("up "+a2.id()+" neighbour") - ups; n != 1 { // what was on its way over the first that ended may be lost
+		t.Errorf("b was told %d times that another link is left: %s", n, b.all())
 	}
 }
 

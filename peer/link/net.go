@@ -19,12 +19,13 @@ import (
 // before its messages, and these before LinkDown.
 type Handler interface {
 	// LinkUp says that the first link of this purpose to a node is there, and LinkDown that the last one has gone. addr is where the node takes
-	// connections, empty if nowhere.
+	// connections, empty if nowhere. If a link ends while another is left, LinkUp comes once more: what was on its way over the one that has ended may be lost,
+	// in both directions.
 	LinkUp(n message.Node, addr string, purpose message.Purpose)
 	LinkDown(n message.Node, purpose message.Purpose)
 	// Messages are what a node has sent, in the order in which it came over one link; messages without a body may have overtaken ones with one. The first
 	// is the Hello. The messages are the receiver's; batch is not, when Messages has returned. The memory reserved for the bodies is given back then, so the
-	// receiver must have taken its own before. NoRoom is set in a Transfer whose body was skipped.
+	// receiver must have taken its own before. NoRoom is set in a message whose body was skipped.
 	Messages(from message.Node, batch []*message.Message)
 	// Gone says that the process that was node n has certainly ended: its address refuses connections, or another node answers there; and there is no
 	// link to it any more.
@@ -58,8 +59,9 @@ type Net struct {
 	tasks   sync.WaitGroup        // added to only while not closing
 	young   map[net.Conn]struct{} // connections that are no link yet
 	nodes   map[message.Node]*node
-	order   []*link // that are up, the oldest first
-	dials   int     // delivery links that are being dialled
+	order   []*link            // that are up, the oldest first
+	dials   int                // delivery links that are being dialled
+	targets map[string]*target // by address, those that are dialled again and again
 }
 
 // node is another node with which there are links, or will be.
@@ -86,7 +88,7 @@ func Listen(opt Options, h Handler) (*Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Net{opt: opt, h: h, guard: g, young: map[net.Conn]struct{}{}, nodes: map[message.Node]*node{}}
+	n := &Net{opt: opt, h: h, guard: g, young: map[net.Conn]struct{}{}, nodes: map[message.Node]*node{}, targets: map[string]*target{}}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if opt.Listen != "" {
 		lc := net.ListenConfig{Control: exclusive, KeepAlive: -1}
@@ -96,8 +98,10 @@ func Listen(opt Options, h Handler) (*Net, error) {
 		}
 		n.spawn(n.accept)
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	for _, addr := range opt.Peers {
-		n.spawn(func() { n.keep(addr) })
+		n.dialLocked(n.newTarget(addr, true))
 	}
 	return n, nil
 }
@@ -134,7 +138,7 @@ func (n *Net) Addr() net.Addr {
 	return n.listener.Addr()
 }
 
-// Advertised is the address that is told to all nodes; empty if there is none, or if each is told another. A Query or a Transfer of this node that has no Addr is given
+// Advertised is the address that is told to all nodes; empty if there is none, or if each is told another. A Query, a Transfer or a Claim of this node that has no Addr is given
 // the right one by the link over which it goes.
 func (n *Net) Advertised() string {
 	if n.opt.Advertise != "" || n.listener == nil {
@@ -286,7 +290,7 @@ func (n *Net) dismiss(l *link) {
 	n.order = slices.DeleteFunc(n.order, isLink)
 	d := n.nodes[l.node]
 	d.links[l.purpose] = slices.DeleteFunc(d.links[l.purpose], isLink)
-	last := len(d.links[l.purpose]) == 0
+	left := slices.Clone(d.links[l.purpose])
 	gone := ""
 	if d.idle() {
 		delete(n.nodes, l.node)
@@ -303,8 +307,10 @@ func (n *Net) dismiss(l *link) {
 		n.closes[reason].Add(1)
 	}
 	n.noteDown(l, reason, err)
-	if last {
+	if len(left) == 0 {
 		n.h.LinkDown(l.node, l.purpose)
+	} else {
+		n.h.LinkUp(l.node, left[0].addr, l.purpose)
 	}
 	if gone != "" {
 		n.gone(l.node, gone)
@@ -410,13 +416,16 @@ func (n *Net) forgetYoung(nc net.Conn) {
 func randomFloat() float64 { return rand.Float64() }
 
 // wait waits, unless the net is closed first, and returns whether it may go on.
-func (n *Net) wait(d time.Duration) bool {
+func (n *Net) wait(d time.Duration) bool { return waitFor(n.ctx, d) }
+
+// waitFor waits, unless ctx is cancelled first, and returns whether it was not.
+func waitFor(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-n.ctx.Done():
+	case <-ctx.Done():
 		return false
 	}
 }

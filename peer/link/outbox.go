@@ -1,6 +1,7 @@
 package link
 
 import (
+	"crypto/rand"
 	"slices"
 	"sync"
 
@@ -111,9 +112,10 @@ func (o *outbox) open(addr string) {
 	o.poke()
 }
 
-// encodeLocked puts a message where it waits to be sent. One of ours that is to say where we are says how the other side sees it.
+// encodeLocked puts a message where it waits to be sent. One of ours that is to say where we are says how the other side sees it; one that goes in parts
+// needs an id, which those have not for which it means nothing else.
 func (o *outbox) encodeLocked(m *message.Message) {
-	if m.Addr == "" && m.Node == o.self && (m.Kind == message.Query || m.Kind == message.Transfer) {
+	if m.Addr == "" && m.Node == o.self && (m.Kind == message.Query || m.Kind == message.Transfer || m.Kind == message.Claim) {
 		own := *m
 		own.Addr = o.addr
 		m = &own
@@ -126,7 +128,11 @@ func (o *outbox) encodeLocked(m *message.Message) {
 	case n <= PartSize:
 		o.whole.add(n+overhead, func(dst []byte) []byte { return append(message.Append(dst, m), m.Parcel.Body...) })
 	default:
-		o.large = append(o.large, &parted{m: *m})
+		p := &parted{m: *m}
+		if p.m.ID == (message.ID{}) {
+			_, _ = rand.Read(p.m.ID[:]) // never fails
+		}
+		o.large = append(o.large, p)
 	}
 	o.countLocked(n, head)
 }
@@ -167,7 +173,7 @@ func (o *outbox) fill(dst []byte) (filled []byte, messages int, done bool) {
 
 // partLocked appends the next part of the body that has its turn. Requires that there is one.
 //
-// Invariant: two bodies of one move are never on their way at a time; the receiver could not tell their parts apart.
+// Invariant: two bodies with one id are never on their way at a time; the receiver could not tell their parts apart.
 func (o *outbox) partLocked(dst []byte) (filled []byte, complete int) {
 	active := min(maxActive, len(o.large))
 	for o.turn %= active; o.repeatedLocked(o.turn); {
@@ -189,7 +195,7 @@ func (o *outbox) partLocked(dst []byte) (filled []byte, complete int) {
 	return dst, 1
 }
 
-// repeatedLocked reports whether a body of the same move stands before the i-th.
+// repeatedLocked reports whether a body with the same id stands before the i-th.
 func (o *outbox) repeatedLocked(i int) bool {
 	id := o.large[i].m.ID
 	return slices.ContainsFunc(o.large[:i], func(p *parted) bool { return p.m.ID == id })

@@ -81,13 +81,14 @@ func TestOwnAddress(t *testing.T) {
 	mine := &message.Message{Kind: message.Query, ID: id(1), Key: "/x", Node: o.self}
 	named := &message.Message{Kind: message.Query, ID: id(2), Key: "/x", Node: o.self, Addr: "192.0.2.7:7"}
 	other := &message.Message{Kind: message.Query, ID: id(3), Key: "/x", Node: message.Node{2}}
-	for _, m := range []*message.Message{mine, named, other} {
+	claim := &message.Message{Kind: message.Claim, ID: id(4), Key: "/x", Node: o.self}
+	for _, m := range []*message.Message{mine, named, other, claim} {
 		o.put(m)
 	}
 	o.open("192.0.2.1:1")
 	o.put(mine)
 	b, _, _ := o.fill(nil)
-	for i, want := range []string{"192.0.2.1:1", "192.0.2.7:7", "", "192.0.2.1:1"} {
+	for i, want := range []string{"192.0.2.1:1", "192.0.2.7:7", "", "192.0.2.1:1", "192.0.2.1:1"} {
 		var m message.Message
 		n, _, f := message.Parse(b, &message.Limits{MaxHead: message.MaxHead, MaxBody: 1}, &m)
 		if f != message.OK || m.Addr != want {
@@ -153,7 +154,7 @@ func TestBackoff(t *testing.T) {
 				stop()
 			}
 		})
-		n.keep("192.0.2.1:1")
+		n.keep(n.newTarget("192.0.2.1:1", true))
 		ms := time.Millisecond
 		want := []time.Duration{0, 50 * ms, 150 * ms, 350 * ms, 750 * ms, 1550 * ms, 3150 * ms, 6350 * ms, 11350 * ms, 16350 * ms, 21350 * ms, 26350 * ms}
 		if !slices.Equal(at, want) {

@@ -100,20 +100,20 @@ func (in *inbox) take(m *message.Message, length int) error {
 		return refuse(CloseSecondHello, nil)
 	case message.Part:
 		return in.part(m, length)
-	case message.Transfer:
-		in.link.touch()
-		return in.transfer(m, length)
 	case message.Ping:
 		in.link.leaving.Store(m.Leaving)
 	default:
 		in.link.touch()
 	}
+	if length > 0 { // Parse sees to it that those have a body that must, and no others
+		return in.body(m, length)
+	}
 	in.batch = append(in.batch, m)
 	return nil
 }
 
-// transfer takes in a message with a body, or the beginning of one. If there is no memory for it, the message goes on without, and the body is skipped.
-func (in *inbox) transfer(m *message.Message, length int) error {
+// body takes in a message with a body, or the beginning of one. If there is no memory for it, the message goes on without, and the body is skipped.
+func (in *inbox) body(m *message.Message, length int) error {
 	opt := &in.link.net.opt
 	whole := m.Total == 0
 	total := length
@@ -123,7 +123,7 @@ func (in *inbox) transfer(m *message.Message, length int) error {
 		}
 		total = int(m.Total)
 		if in.bodies[m.ID] != nil {
-			return refuse(CloseBadPart, errors.New("a move begins again before its first body is complete"))
+			return refuse(CloseBadPart, errors.New("a body begins again before the first of the same id is complete"))
 		}
 	}
 	if total > opt.MaxBody || !whole && len(in.bodies) >= opt.MaxAssemblies || !opt.Reserve(total) {

@@ -14,6 +14,7 @@ func TestAllocations(t *testing.T) {
 		message.Hello: 2, message.Ping: 1, message.Query: 3, message.Transfer: 3, // address, program, key, spelling, lists
 		message.NotHere: 2, message.Around: 1,
 		message.Held: 1, message.Refused: 1, message.Commit: 1, message.Abort: 1, // the key
+		message.Copy: 1, message.Copied: 1, message.Claim: 2, message.Ceded: 1, // the key, an address, a list
 	}
 	var (
 		m   message.Message

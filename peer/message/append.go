@@ -15,13 +15,13 @@ func AppendTarget(dst []byte, key string) []byte { return wire.AppendTarget(dst,
 // Append appends the head of m, its empty line included. The caller sends m.Body() behind it. See docs/peer-protocol.md §3.5.
 //
 // m must be a message that Parse could have filled, except that times may lie outside their ranges: they come from clocks, and the nearest
-// in the range is written. A Target that is longer than MaxTarget is left out. A message without a kind panics.
+// in the range is written. A Target that is longer than MaxTarget is left out. A message without a kind panics, and so does a Copy without a Change.
 func Append(dst []byte, m *Message) []byte {
 	return appendHead(dst, m, int64(len(m.Parcel.Body)), m.Total)
 }
 
-// AppendPiece appends the head of one piece of a Transfer whose body travels in parts: that of the Transfer itself for offset 0, and that of
-// a Part for all others. The caller sends m.Parcel.Body[offset:offset+n] behind it. See docs/peer-protocol.md §3.6.
+// AppendPiece appends the head of one piece of a message whose body travels in parts: that of the message itself for offset 0, and that of
+// a Part for all others. The caller sends m.Parcel.Body[offset:offset+n] behind it. Requires an ID. See docs/peer-protocol.md §3.6.
 func AppendPiece(dst []byte, m *Message, offset, n int64) []byte {
 	if offset > 0 {
 		return appendHead(dst, &Message{Kind: Part, ID: m.ID, Offset: offset}, n, 0)
@@ -37,6 +37,9 @@ func appendHead(dst []byte, m *Message, length, total int64) []byte {
 	if m.Kind == 0 || m.Kind >= numKinds {
 		panic("message: no kind")
 	}
+	if m.Kind == Copy && (m.Change == 0 || m.Change >= numChanges) {
+		panic("message: no change")
+	}
 	l := &layouts[m.Kind]
 	dst = append(dst, l.start...)
 	var target []byte
@@ -49,7 +52,7 @@ func appendHead(dst []byte, m *Message, length, total int64) []byte {
 		dst = append(dst, " HTTP/1.1"...)
 	}
 	dst = append(dst, "\r\n"...)
-	for _, h := range l.headers {
+	for _, h := range m.written() {
 		if h == xTarget {
 			if m.Target != "" && len(m.Target) <= MaxTarget && m.Target != string(target) {
 				dst = append(appendName(dst, h), m.Target...)
@@ -59,14 +62,13 @@ func appendHead(dst []byte, m *Message, length, total int64) []byte {
 		}
 		dst = m.appendHeader(dst, h)
 	}
-	switch m.Kind {
-	case Transfer:
-		if total > length {
+	if m.bodied() {
+		switch {
+		case m.Kind == Part:
+			dst = appendNumber(dst, xOffset, m.Offset)
+		case total > length:
 			dst = appendNumber(dst, xLength, total)
 		}
-		dst = appendNumber(dst, contentLength, length)
-	case Part:
-		dst = appendNumber(dst, xOffset, m.Offset)
 		dst = appendNumber(dst, contentLength, length)
 	}
 	return append(dst, "\r\n"...)
@@ -83,12 +85,18 @@ func (m *Message) appendHeader(dst []byte, h header) []byte {
 	case xNode:
 		return appendID(dst, h, m.Node)
 	case xID, xAssocID:
-		return appendID(dst, h, m.ID)
-	case xQuery:
-		if m.Query == (ID{}) {
+		if m.ID == (ID{}) && (m.Kind == Copy || m.Kind == Shelved) {
 			return dst
 		}
-		return appendID(dst, h, m.Query)
+		return appendID(dst, h, m.ID)
+	case xStream:
+		return appendID(dst, h, m.Stream)
+	case xQuery:
+		return appendOptional(dst, h, m.Query)
+	case xOwner:
+		return appendOptional(dst, h, m.Owner)
+	case xBase:
+		return appendOptional(dst, h, m.Base)
 	case xKey:
 		return append(AppendTarget(appendName(dst, h), m.Key), "\r\n"...)
 	case xProgram:
@@ -100,6 +108,8 @@ func (m *Message) appendHeader(dst []byte, h header) []byte {
 		return appendText(dst, h, m.Purpose.String())
 	case xReason:
 		return appendText(dst, h, m.Reason.String())
+	case xChange:
+		return appendText(dst, h, m.Change.String())
 	case xFree:
 		if m.Free < 0 {
 			return dst
@@ -110,8 +120,26 @@ func (m *Message) appendHeader(dst []byte, h header) []byte {
 		return appendNodes(dst, h, m.Seen)
 	case xNodes:
 		return appendNodes(dst, h, m.Nodes)
+	case xHolders:
+		return appendNodes(dst, h, m.Holders)
+	case xRefusals:
+		return appendRefusals(dst, m.Refusals)
+	case xCopies:
+		return appendCopies(dst, m.Copies)
 	case xSum:
 		if m.Sum == 0 {
+			return dst
+		}
+	case xHeard:
+		if m.Heard == 0 {
+			return dst
+		}
+	case xRemoved:
+		if m.Removed == 0 {
+			return dst
+		}
+	case extraFlags:
+		if m.Kind != Transfer && !p.Uninitialized {
 			return dst
 		}
 	case xGeneration:
@@ -165,6 +193,10 @@ func (m *Message) flag(h header) *bool {
 		return &m.Leave
 	case xLiteral:
 		return &m.Parcel.Literal
+	case xTomb:
+		return &m.Tomb
+	case xAbsent:
+		return &m.Absent
 	}
 	return nil
 }
@@ -209,6 +241,12 @@ func (m *Message) number(h header) int64 {
 		return within(p.LockAge, maxAge) / ms
 	case xSkip:
 		return int64(p.Skip)
+	case xUpdate:
+		return int64(m.Update)
+	case xHeard:
+		return int64(m.Heard)
+	case xRemoved:
+		return int64(m.Removed)
 	}
 	return 0
 }
@@ -234,6 +272,14 @@ func appendNumber(dst []byte, h header, v int64) []byte {
 func appendID(dst []byte, h header, id [16]byte) []byte {
 	dst = hex.AppendEncode(appendName(dst, h), id[:])
 	return append(dst, "\r\n"...)
+}
+
+// appendOptional appends an id, or nothing if it is none.
+func appendOptional(dst []byte, h header, id [16]byte) []byte {
+	if id == [16]byte{} {
+		return dst
+	}
+	return appendID(dst, h, id)
 }
 
 // appendNodes appends a list of nodes, or nothing if there are none.

@@ -33,6 +33,21 @@ func lines(all ...string) string { return strings.Join(all, "\r\n") + "\r\n\r\n"
 // usual are the limits of a node where nothing is configured.
 var usual = message.Limits{MaxHead: message.MaxHead, MaxBody: 64 << 20}
 
+// touched is a list of one session with a second to live.
+var touched = []byte("\x01k\xe8\x07")
+
+// inFull is a session of which everything is as large as may be.
+func inFull(body int) engine.Parcel {
+	p := engine.Parcel{
+		Minutes: 525600, Left: int64(525600 * time.Minute), Version: 4294967295, Uninitialized: true, Literal: true, Cookie: 2147483646, Locked: true,
+		Skip: 65535, LockAge: int64(12345 * time.Millisecond),
+	}
+	if body > 0 {
+		p.Body = make([]byte, body)
+	}
+	return p
+}
+
 // golden is a message and its bytes. The body is not part of head.
 type golden struct {
 	name string
@@ -98,6 +113,17 @@ var goldens = []golden{
 			"X-Seen: 01000000000000000000000000000000, "+nodeHex),
 	},
 	{
+		"not here, but copies",
+		message.Message{Kind: message.NotHere, ID: query, Removed: 5, Copies: []message.CopyAt{
+			{Node: node, Owner: message.Node{1}, Gen: 1, Version: 2, Cookie: 3},
+			{Node: message.Node{1}, Owner: node, Addr: "[::1]:7", Gen: 4294967295, Version: 4294967295, Cookie: 2147483646, Locked: true, Ended: true},
+		}},
+		lines("404 Not Found", "X-Assoc-ID: "+queryHex,
+			"X-Copies: "+nodeHex+" 01000000000000000000000000000000 1 2 3, "+
+				"01000000000000000000000000000000 "+nodeHex+" 4294967295 4294967295 2147483646 locked ended [::1]:7",
+			"X-Removed: 5"),
+	},
+	{
 		"found",
 		message.Message{Kind: message.Found, ID: query},
 		lines("302 Found", "X-Assoc-ID: "+queryHex),
@@ -115,16 +141,13 @@ var goldens = []golden{
 		"transfer in full",
 		message.Message{
 			Kind: message.Transfer, Key: "k", ID: move, Node: node, Addr: "h:65535", Query: query, Gen: 4294967295, Leave: true, Target: "/k",
-			Total: 67108864,
-			Parcel: engine.Parcel{
-				Body: make([]byte, 65536), Minutes: 525600, Left: int64(525600 * time.Minute), Version: 4294967295, Uninitialized: true, Literal: true,
-				Cookie: 2147483646, Locked: true, Skip: 65535,
-				LockAge: int64(12345 * time.Millisecond),
-			},
+			Total: 67108864, Holders: []message.Node{{1}, node},
+			Parcel: inFull(65536),
 		},
 		lines("PUT k HTTP/1.1", "Host: h:65535", "X-Node: "+nodeHex, "X-ID: "+moveHex, "X-Query: "+queryHex, "X-Generation: 4294967295",
 			"X-Version: 4294967295", "Exclusive: transfer", "Timeout: 525600", "X-Left: 31536000000", "ExtraFlags: 1", "LockCookie: 2147483646",
-			"X-Locked: true", "LockAge: 12", "X-Lock-Age: 12345", "X-Skip: 65535", "X-Shutdown: true", "X-Literal: true", "X-Target: /k", "X-Length: 67108864",
+			"X-Locked: true", "LockAge: 12", "X-Lock-Age: 12345", "X-Skip: 65535", "X-Shutdown: true", "X-Literal: true",
+			"X-Holders: 01000000000000000000000000000000, "+nodeHex, "X-Target: /k", "X-Length: 67108864",
 			"Content-Length: 65536"),
 	},
 	{
@@ -166,6 +189,124 @@ var goldens = []golden{
 		"part",
 		message.Message{Kind: message.Part, ID: move, Offset: 65536, Parcel: engine.Parcel{Body: make([]byte, 4096)}},
 		lines(`PUT \PART HTTP/1.1`, "X-ID: "+moveHex, "X-Offset: 65536", "Content-Length: 4096"),
+	},
+	{
+		"copy of content",
+		message.Message{
+			Kind: message.Copy, Stream: query, Update: 1, Change: message.Content, Key: key, Gen: 1,
+			Parcel: engine.Parcel{Body: []byte("content"), Minutes: 20, Left: int64(20 * time.Minute), Version: 3, Cookie: 1},
+		},
+		lines(`PUT \COPY HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 1", "X-Change: content", "X-Key: "+target, "X-Generation: 1", "X-Version: 3",
+			"Timeout: 20", "X-Left: 1200000", "LockCookie: 1", "Content-Length: 7"),
+	},
+	{
+		"copy of content in full",
+		message.Message{
+			Kind: message.Copy, Stream: query, Update: 1 << 60, Heard: 1 << 60, Change: message.Content, Owner: node, Key: "k", Gen: 4294967295, ID: move,
+			Total: 67108864, Parcel: inFull(65536),
+		},
+		lines(`PUT \COPY HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 1152921504606846976", "X-Heard: 1152921504606846976", "X-Change: content",
+			"X-Owner: "+nodeHex, "X-Key: k", "X-Generation: 4294967295", "X-Version: 4294967295", "Timeout: 525600", "X-Left: 31536000000", "ExtraFlags: 1",
+			"LockCookie: 2147483646", "X-Locked: true", "X-Lock-Age: 12345", "X-Skip: 65535", "X-Literal: true", "X-ID: "+moveHex, "X-Length: 67108864",
+			"Content-Length: 65536"),
+	},
+	{
+		"copy of a state",
+		message.Message{
+			Kind: message.Copy, Stream: query, Update: 2, Heard: 1, Change: message.State, Key: key, Gen: 1,
+			Parcel: engine.Parcel{Minutes: 20, Left: int64(20 * time.Minute), Version: 3, Cookie: 2, Locked: true},
+		},
+		lines(`PUT \COPY HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 2", "X-Heard: 1", "X-Change: state", "X-Key: "+target, "X-Generation: 1",
+			"X-Version: 3", "Timeout: 20", "X-Left: 1200000", "LockCookie: 2", "X-Locked: true", "X-Lock-Age: 0"),
+	},
+	{
+		"copy of a state in full",
+		message.Message{
+			Kind: message.Copy, Stream: query, Update: 3, Change: message.State, Owner: node, Key: "k", Base: message.Node{1}, Gen: 2, Parcel: inFull(0),
+		},
+		lines(`PUT \COPY HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 3", "X-Change: state", "X-Owner: "+nodeHex, "X-Key: k",
+			"X-Base: 01000000000000000000000000000000", "X-Generation: 2", "X-Version: 4294967295", "Timeout: 525600", "X-Left: 31536000000",
+			"ExtraFlags: 1", "LockCookie: 2147483646", "X-Locked: true", "X-Lock-Age: 12345", "X-Skip: 65535", "X-Literal: true"),
+	},
+	{
+		"drop of a copy",
+		message.Message{Kind: message.Copy, Stream: query, Update: 4, Change: message.Drop, Key: key, Gen: 2},
+		lines(`PUT \COPY HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 4", "X-Change: drop", "X-Key: "+target, "X-Generation: 2"),
+	},
+	{
+		"drop of a copy in full",
+		message.Message{Kind: message.Copy, Stream: query, Update: 4, Heard: 3, Change: message.Drop, Owner: node, Key: key, Gen: 2, Tomb: true},
+		lines(`PUT \COPY HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 4", "X-Heard: 3", "X-Change: drop", "X-Owner: "+nodeHex, "X-Key: "+target,
+			"X-Generation: 2", "X-Tomb: true"),
+	},
+	{
+		"touch",
+		message.Message{Kind: message.Copy, Stream: query, Update: 5, Change: message.Touch, Parcel: engine.Parcel{Body: touched}},
+		lines(`PUT \COPY HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 5", "X-Change: touch", "Content-Length: 4"),
+	},
+	{
+		"touch in parts",
+		message.Message{Kind: message.Copy, Stream: query, Update: 5, Change: message.Touch, ID: move, Total: 9, Parcel: engine.Parcel{Body: touched}},
+		lines(`PUT \COPY HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 5", "X-Change: touch", "X-ID: "+moveHex, "X-Length: 9", "Content-Length: 4"),
+	},
+	{
+		"copy of nothing",
+		message.Message{Kind: message.Copy, Stream: query, Update: 6, Heard: 5, Change: message.Nothing},
+		lines(`PUT \COPY HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 6", "X-Heard: 5", "X-Change: nothing"),
+	},
+	{
+		"taken",
+		message.Message{Kind: message.Copy, Stream: query, Update: 7, Change: message.Taken, Parcel: engine.Parcel{Body: []byte("\x01k\x02")}},
+		lines(`PUT \COPY HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 7", "X-Change: taken", "Content-Length: 3"),
+	},
+	{
+		"copied",
+		message.Message{Kind: message.Copied, Stream: query},
+		lines(`GET \COPIED HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 0"),
+	},
+	{
+		"copied in full",
+		message.Message{Kind: message.Copied, Stream: query, Update: 17, Refusals: []message.Refusal{
+			{Update: 1, Reason: message.Newer, Gen: 4294967295, Version: 4294967295}, {Update: 1 << 60, Reason: message.Lacking}, {Update: 3, Reason: message.NoRoom},
+		}},
+		lines(`GET \COPIED HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 17",
+			"X-Refusals: 1 newer 4294967295 4294967295, 1152921504606846976 lacking, 3 no-room"),
+	},
+	{
+		"claim",
+		message.Message{Kind: message.Claim, ID: query, Key: key, Node: node, Addr: "10.0.0.2:42425"},
+		lines(`GET \CLAIM HTTP/1.1`, "Host: 10.0.0.2:42425", "X-Node: "+nodeHex, "X-ID: "+queryHex, "X-Key: "+target),
+	},
+	{
+		"ceded",
+		message.Message{
+			Kind: message.Ceded, ID: query, Key: key, Gen: 1,
+			Parcel: engine.Parcel{Body: []byte("content"), Minutes: 20, Left: int64(19 * time.Minute), Version: 3, Cookie: 1},
+		},
+		lines(`PUT \CEDED HTTP/1.1`, "X-Assoc-ID: "+queryHex, "X-Key: "+target, "X-Generation: 1", "X-Version: 3", "Timeout: 20", "X-Left: 1140000",
+			"LockCookie: 1", "Content-Length: 7"),
+	},
+	{
+		"ceded in full",
+		message.Message{Kind: message.Ceded, ID: query, Key: "k", Owner: node, Gen: 2, Total: 67108864, Parcel: inFull(65536)},
+		lines(`PUT \CEDED HTTP/1.1`, "X-Assoc-ID: "+queryHex, "X-Key: k", "X-Owner: "+nodeHex, "X-Generation: 2", "X-Version: 4294967295",
+			"Timeout: 525600", "X-Left: 31536000000", "ExtraFlags: 1", "LockCookie: 2147483646", "X-Locked: true", "X-Lock-Age: 12345", "X-Skip: 65535",
+			"X-Literal: true", "X-Length: 67108864", "Content-Length: 65536"),
+	},
+	{
+		"ceded: absent",
+		message.Message{Kind: message.Ceded, ID: query, Key: key, Absent: true},
+		lines(`PUT \CEDED HTTP/1.1`, "X-Assoc-ID: "+queryHex, "X-Key: "+target, "X-Absent: true"),
+	},
+	{
+		"shelved",
+		message.Message{Kind: message.Shelved, Parcel: engine.Parcel{Body: []byte("\x01k\x02")}},
+		lines(`PUT \SHELVED HTTP/1.1`, "Content-Length: 3"),
+	},
+	{
+		"shelved in parts",
+		message.Message{Kind: message.Shelved, ID: move, Total: 6, Parcel: engine.Parcel{Body: []byte("\x01k\x02")}},
+		lines(`PUT \SHELVED HTTP/1.1`, "X-ID: "+moveHex, "X-Length: 6", "Content-Length: 3"),
 	},
 }
 

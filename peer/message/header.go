@@ -58,18 +58,32 @@ const (
 	xOffset
 	xNodes
 	xSum
+	xStream
+	xUpdate
+	xHeard
+	xChange
+	xOwner
+	xBase
+	xTomb
+	xRefusals
+	xCopies
+	xRemoved
+	xHolders
+	xAbsent
 	numHeaders
 )
 
 // Bounds of what a message may say. See docs/peer-protocol.md §3.3.
 const (
-	MaxKey     = 16 << 10 // bytes of a key, decoded
-	MaxTarget  = 2 << 10  // bytes of Target: an original reads no longer line
-	MaxProgram = 128      // bytes of Program
-	MaxAddr    = 255 + len(":65535")
-	MaxNodes   = 256               // in one list of nodes
-	MaxWait    = 60 * time.Second  // of a query
-	MaxHead    = 16<<10 + 3*MaxKey // bytes of the longest head that Append makes, and more
+	MaxKey      = 16 << 10 // bytes of a key, decoded
+	MaxTarget   = 2 << 10  // bytes of Target: an original reads no longer line
+	MaxProgram  = 128      // bytes of Program
+	MaxAddr     = 255 + len(":65535")
+	MaxNodes    = 256               // in one list of nodes
+	MaxCopies   = 16                // in one NotHere
+	MaxRefusals = 64                // in one Copied
+	MaxWait     = 60 * time.Second  // of a query
+	MaxHead     = 16<<10 + 3*MaxKey // bytes of the longest head that Append makes, and more
 )
 
 const (
@@ -78,6 +92,7 @@ const (
 	maxLeft    = maxMinutes * int64(time.Minute)
 	maxAge     = 100 * 365 * 24 * int64(time.Hour) // a lock that is older than any process
 	maxBytes   = 1 << 60
+	maxUpdate  = 1 << 60 // no stream lives so long
 	ms         = int64(time.Millisecond)
 )
 
@@ -130,40 +145,53 @@ var headers = [numHeaders]struct {
 	xOffset:          {name: "X-Offset", low: 1, high: maxBytes},
 	xNodes:           {name: "X-Nodes"},
 	xSum:             {name: "X-Sum", low: 1, high: math.MaxUint32},
+	xStream:          {name: "X-Stream"},
+	xUpdate:          {name: "X-Update", high: maxUpdate},
+	xHeard:           {name: "X-Heard", high: maxUpdate},
+	xChange:          {name: "X-Change"},
+	xOwner:           {name: "X-Owner"},
+	xBase:            {name: "X-Base"},
+	xTomb:            {name: "X-Tomb"},
+	xRefusals:        {name: "X-Refusals"},
+	xCopies:          {name: "X-Copies"},
+	xRemoved:         {name: "X-Removed", high: math.MaxUint32},
+	xHolders:         {name: "X-Holders"},
+	xAbsent:          {name: "X-Absent"},
 }
 
-// longestName is the length of the longest name.
-const longestName = len("X-Newer-Generation")
-
-// named is a header with its name in small letters.
+// named is a header with its name, as it is written and in small letters.
 type named struct {
-	lower string
-	h     header
+	name, lower string
+	h           header
 }
 
-// byLength has the headers by the length of their names.
-var byLength = func() (t [longestName + 1][]named) {
+// byHash has the headers by the hash of their names. Most hashes have one at most.
+var byHash = func() (t [256][]named) {
 	for h := other + 1; h < numHeaders; h++ {
 		name := headers[h].name
-		t[len(name)] = append(t[len(name)], named{strings.ToLower(name), h})
+		t[hashOf([]byte(name))] = append(t[hashOf([]byte(name))], named{name, strings.ToLower(name), h})
 	}
 	return t
 }()
 
-// headerOf returns the header that has this name, in any letter case.
+// hashOf is the same for a name in any letter case. Its factors were found by trial: two headers have the same hash, all others one of their own.
+func hashOf(name []byte) uint8 {
+	const small = 'a' - 'A'
+	n := len(name)
+	return uint8(n)*7 + (name[n/2]|small)*5 + (name[n-1]|small)*15
+}
+
+// headerOf returns the header that has this name, in any letter case. Requires that it is not empty.
 func headerOf(name []byte) header {
-	if len(name) > longestName {
-		return other
-	}
-	for _, n := range byLength[len(name)] {
-		if wire.FoldEqual(name, n.lower) {
+	for _, n := range byHash[hashOf(name)] {
+		if string(name) == n.name || wire.FoldEqual(name, n.lower) { // the first alone takes a fourth of the time, and is the usual case
 			return n.h
 		}
 	}
 	return other
 }
 
-// set is a set of headers.
+// set is a set of headers. There is room for 64.
 type set uint64
 
 func setOf(hs ...header) (s set) {

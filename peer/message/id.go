@@ -41,8 +41,12 @@ func parse16[T string | []byte](text T) (id [16]byte, ok bool) {
 	}
 	var digits [plainGuid]byte
 	n := 0
+	if len(text) == plainGuid {
+		n = copy(digits[:], text)
+		text = text[:0]
+	}
 	for i := range len(text) {
-		if len(text) == hyphenGuid && (i == 8 || i == 13 || i == 18 || i == 23) {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
 			if text[i] != '-' {
 				return id, false
 			}

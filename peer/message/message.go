@@ -29,10 +29,15 @@ const (
 	Abort                    // answer to Held: forget it, I have kept it
 	Around                   // these are my neighbours
 	Part                     // a further piece of the body of move ID, which is too large to go in one
+	Copy                     // update number Update of Stream: what has changed of a session of which you have a copy, or are to have one
+	Copied                   // answer to Copy: I have taken in all updates up to Update, but for Refusals
+	Claim                    // give me the state of your copy of Key
+	Ceded                    // answer to Claim ID: here it is
+	Shelved                  // I have these copies of your sessions; are they good? Body is a list: AppendShelved, EachShelved
 	numKinds
 )
 
-// Reason says why a transfer was refused.
+// Reason says why a transfer or an update was refused.
 type Reason uint8
 
 // The reasons.
@@ -41,20 +46,57 @@ const (
 	Busy                      // I am in the middle of another move of this session; try again
 	NoRoom                    // my memory is full, or it is larger than I take
 	Leaving                   // I am about to stop
+	Lacking                   // of an update: I do not have the content that this goes on from
 	numReasons
 )
+
+// Change says what an update of a copy is about.
+type Change uint8
+
+// The changes.
+const (
+	Content Change = 1 + iota // the whole state, with content
+	State                     // the state without content, which has not changed
+	Drop                      // forget the copy
+	Touch                     // Body lists sessions whose timers have been slid: AppendTouch, Touches
+	Nothing                   // only a number: a sign of life
+	Taken                     // Body lists sessions of yours that may have been taken over while you counted as dead: AppendShelved, EachShelved
+	numChanges
+)
+
+// carries reports whether an update with this change is the state of a session.
+func (c Change) carries() bool { return c == Content || c == State }
+
+// Refusal says that one update was not taken in, and why.
+type Refusal struct {
+	Update       uint64
+	Reason       Reason
+	Gen, Version uint32 // of what the mirror has instead, if Newer; otherwise 0
+}
+
+// CopyAt is a copy of a session that a search has met.
+type CopyAt struct {
+	Node                 Node   // who has it
+	Addr                 string // host:port of Node's peer port; empty if it has none
+	Owner                Node   // whose session it was
+	Gen, Version, Cookie uint32
+	Locked               bool
+	Ended                bool // its owner has ended, as far as Node knows
+}
 
 // Message is one message. Which fields have a meaning depends on Kind.
 type Message struct {
 	Kind Kind
 
-	ID  ID     // Query, NotHere, Found: of the query. Transfer, Part, Held, Refused, Commit, Abort: of the move
-	Key string // Query, Transfer, Held, Refused, Commit, Abort: the session's key, as the engine has it
+	// ID is of the query in Query, NotHere and Found; of the move in Transfer, Held, Refused, Commit and Abort; of the claim in Claim and Ceded. In Part it
+	// is that of the message whose body this is a piece of: so Copy and Shelved have one, too, if their body travels in parts; otherwise it may be zero.
+	ID  ID
+	Key string // the session's key, as the engine has it. Query, Transfer, Held, Refused, Commit, Abort, Claim, Ceded; Copy with Content, State or Drop
 
-	// Hello and Ping. A Query says where the session is to be delivered, a Transfer where it comes from.
+	// Hello and Ping. A Query and a Claim say where the session is to be delivered, a Transfer where it comes from.
 
-	Node Node   // Hello, Query, Transfer
-	Addr string // host:port of its peer port; empty if it has none. Hello, Query, Transfer
+	Node Node   // Hello, Query, Transfer, Claim
+	Addr string // host:port of its peer port; empty if it has none. Hello, Query, Transfer, Claim
 
 	// Hello.
 
@@ -85,27 +127,43 @@ type Message struct {
 
 	// NotHere.
 
-	Original  bool   // an original peer was asked, which never says no: silence will be the answer
-	Undecided bool   // somebody who was asked cannot know: ask again
-	Lost      []Node // neighbours that have fallen silent and may live: the answer holds only if they were asked in another way
-	Seen      []Node // nodes that have answered, this one among them; told to a Query with Census
+	Original  bool     // an original peer was asked, which never says no: silence will be the answer
+	Undecided bool     // somebody who was asked cannot know: ask again
+	Lost      []Node   // neighbours that have fallen silent and may live: the answer holds only if they were asked in another way
+	Seen      []Node   // nodes that have answered, this one among them; told to a Query with Census
+	Copies    []CopyAt // copies that are there; at most MaxCopies
+	Removed   uint32   // the session was removed in this generation; 0 = not known
 
-	// Transfer, Held, Refused, Commit, Abort. Also of a Query: of a copy that the asker holds and that is not its own yet; 0 if it holds none.
+	// Transfer, Held, Refused, Commit, Abort; Copy with Content, State or Drop; Ceded. Also of a Query: of a copy that the asker holds and that is not
+	// its own yet; 0 if it holds none.
 
-	Gen    uint32
-	Reason Reason // Refused
-	Theirs uint32 // Refused because of Newer: the generation of the newer one
-	NoRoom bool   // Transfer: the body was not kept, for want of memory. Not on the wire: the link that received it says so
-	Query  ID     // Transfer: the query that it answers; zero if nobody asked
-	Leave  bool   // Transfer: the sender is stopping
+	Gen     uint32
+	Reason  Reason // Refused
+	Theirs  uint32 // Refused because of Newer: the generation of the newer one
+	NoRoom  bool   // of a message with a body: it was not kept, for want of memory. Not on the wire: the link that received it says so
+	Query   ID     // Transfer: the query that it answers; zero if nobody asked
+	Leave   bool   // Transfer: the sender is stopping
+	Holders []Node // Transfer: nodes that have current copies; at most MaxNodes
+
+	// Copies that are told. See docs/peer-protocol.md §3.8.
+
+	Stream   ID        // Copy, Copied
+	Update   uint64    // Copy: its number in the stream, from 1. Copied: all up to it have been taken in; 0 = none
+	Heard    uint64    // Copy: the last acknowledgement that the sender has heard
+	Change   Change    // Copy
+	Owner    Node      // Copy that is about one session, Ceded: whose it is; zero: the sender's
+	Base     Node      // Copy with State: whose copy it goes on from, if not the owner's own
+	Tomb     bool      // Copy with Drop: keep in mind that it has been removed
+	Refusals []Refusal // Copied; at most MaxRefusals
+	Absent   bool      // Ceded: there is none
 
 	// Bodies that travel in parts. See docs/peer-protocol.md §3.6.
 
 	Offset int64 // Part: of its first byte in the whole body; above 0
-	Total  int64 // Transfer: bytes of the whole body, if what follows the head is only the beginning; otherwise 0
+	Total  int64 // of a message with a body: bytes of the whole of it, if what follows the head is only the beginning; otherwise 0
 
-	// Transfer: the session, with Key and Gen in their own fields above. Its Body is what follows the head on the wire, and Parse leaves it
-	// empty. Part: Body alone. Refused because of Newer: Version alone.
+	// Transfer, Copy with Content or State, Ceded: the session, with Key and Gen in their own fields above. Body is what follows the head on the wire, and
+	// Parse leaves it empty. Part, Copy with Touch or Taken, Shelved: Body alone. Refused because of Newer: Version alone.
 
 	Parcel engine.Parcel
 }

@@ -20,6 +20,8 @@ func used() message.Message {
 		Kind: message.Part, ID: query, Key: "used", Node: node, Addr: "used:1", Program: "used", Protocol: 9, Purpose: message.Delivery,
 		Leaving: true, Free: 9, Hops: 9, Chase: 9, Direct: true, Urgent: true, Census: true, Rank: 9, Wait: 9, Target: "/used", Original: true, Undecided: true, Lost: []message.Node{node}, Seen: []message.Node{node}, Theirs: 9, NoRoom: true,
 		Gen: 9, Reason: message.Busy, Query: query, Leave: true, Offset: 9, Total: 9,
+		Copies: []message.CopyAt{{Node: node}}, Removed: 9, Holders: []message.Node{node}, Stream: query, Update: 9, Heard: 9, Change: message.Drop, Owner: node,
+		Base: node, Tomb: true, Refusals: []message.Refusal{{Update: 9}}, Absent: true, Nodes: []message.Node{node}, Sum: 9,
 		Parcel: engine.Parcel{
 			Key: "used", Body: []byte("used"), Minutes: 9, Left: 9, Gen: 9, Version: 9, Uninitialized: true, Literal: true, Cookie: 9, Locked: true,
 			LockAge: 9, Skip: 9, Reserved: true,
@@ -121,6 +123,18 @@ func TestSpellings(t *testing.T) {
 			strings.ReplaceAll(strings.ReplaceAll(target, "%2f", "/"), "%3d", "%3D")), heldB},
 		{"§3.4 the canonical spelling is none of its own", with(find("query"), "X-Target: "+target), find("query").m},
 		{"§3.5 Version is that of a newer one only", with(find("refused: busy"), "X-Version: 4", "X-Newer-Generation: 4"), find("refused: busy").m},
+		{"§3.8 headers that another change has", with(find("copy of nothing"), "X-Owner: "+nodeHex, "X-Key: k", "X-Base: "+nodeHex, "X-Generation: 1",
+			"X-Version: 1", "Timeout: 0", "X-Left: 1", "LockCookie: 1", "X-Locked: true", "X-Tomb: true", "X-ID: "+moveHex, "X-Length: 1"), find("copy of nothing").m},
+		{"§3.8 a tomb of what lives", with(find("copy of a state"), "X-Tomb: true", "X-ID: "+moveHex, "X-Absent: true"), find("copy of a state").m},
+		{"§3.8 a base of content", with(find("copy of content"), "X-Base: "+nodeHex), find("copy of content").m},
+		{"§3.8 a session that is dropped", with(find("drop of a copy"), "X-Version: 7", "X-Locked: true", "X-Skip: 2"), find("drop of a copy").m},
+		{"§3.8 words in any case", with(find("drop of a copy"), "X-Change: DROP"), find("drop of a copy").m},
+		{"§3.8 an absence with a session", with(find("ceded: absent"), "X-Owner: "+nodeHex, "X-Generation: 1", "X-Left: 1", "X-Length: 4"), find("ceded: absent").m},
+		{"§3.8 no absence", with(find("ceded"), "X-Absent: false"), find("ceded").m},
+		{"§3.8 lists with more blanks and fewer", with(find("copied in full"), "X-Refusals: \t1  NEWER\t4294967295 4294967295,1152921504606846976 lacking , 3 no-room"),
+			find("copied in full").m},
+		{"§3.8 copies with more blanks and fewer", with(find("not here, but copies"), "X-Copies: "+nodeHex+"  01000000000000000000000000000000 1 2 3,"+
+			"01000000000000000000000000000000\t"+nodeHex+" 4294967295 4294967295 2147483646 LOCKED Ended  [::1]:7 "), find("not here, but copies").m},
 		{"§3.5 an age without a lock", with(find("transfer"), "X-Lock-Age: 5", "LockAge: 0", "X-Skip: 1"), find("transfer").m},
 	} {
 		t.Run(c.name, func(t *testing.T) { accepts(t, c.head, c.want) })
@@ -173,12 +187,43 @@ func TestMissing(t *testing.T) {
 		{"commit", "X-Assoc-ID X-Generation X-Key"},
 		{"abort", "X-Assoc-ID X-Generation X-Key"},
 		{"part", "X-ID X-Offset Content-Length"},
+		{"copy of content", "X-Stream X-Update X-Change X-Key X-Generation X-Version Timeout X-Left LockCookie Content-Length"},
+		{"copy of content in full", "X-Lock-Age X-ID"},
+		{"copy of a state", "X-Stream X-Update X-Change X-Key X-Generation X-Version Timeout X-Left LockCookie X-Lock-Age"},
+		{"drop of a copy", "X-Stream X-Update X-Change X-Key X-Generation"},
+		{"touch", "X-Stream X-Update X-Change Content-Length"},
+		{"touch in parts", "X-ID"},
+		{"copy of nothing", "X-Stream X-Update X-Change"},
+		{"taken", "X-Stream X-Update X-Change Content-Length"},
+		{"copied", "X-Stream X-Update"},
+		{"claim", "Host X-Node X-ID X-Key"},
+		{"ceded", "X-Assoc-ID X-Key X-Generation X-Version Timeout X-Left LockCookie Content-Length"},
+		{"ceded in full", "X-Lock-Age"},
+		{"ceded: absent", "X-Assoc-ID X-Key"},
+		{"shelved", "Content-Length"},
+		{"shelved in parts", "X-ID"},
 	} {
 		for name := range strings.FieldsSeq(c.needs) {
 			refuses(t, without(t, find(c.golden), name), "missing_header", name)
 		}
 	}
-	for _, name := range []string{"X-Query", "ExtraFlags", "X-Locked", "LockAge", "X-Skip", "X-Shutdown", "X-Literal", "X-Target", "X-Length"} {
+	for _, c := range []struct{ golden, optional string }{
+		{"copy of content in full", "X-Heard X-Owner ExtraFlags X-Locked X-Skip X-Literal X-Length"},
+		{"copy of a state in full", "X-Owner X-Base ExtraFlags X-Locked X-Skip X-Literal"},
+		{"drop of a copy in full", "X-Heard X-Owner X-Tomb"},
+		{"copied in full", "X-Refusals"},
+		{"ceded in full", "X-Owner X-Length"},
+		{"shelved in parts", "X-Length"},
+		{"not here, but copies", "X-Copies X-Removed"},
+	} {
+		for name := range strings.FieldsSeq(c.optional) {
+			var m message.Message
+			if _, _, f := message.Parse([]byte(without(t, find(c.golden), name)), &usual, &m); f != message.OK {
+				t.Errorf("%s without %s: %v %s", c.golden, name, f, f.Where())
+			}
+		}
+	}
+	for _, name := range []string{"X-Query", "ExtraFlags", "X-Locked", "LockAge", "X-Skip", "X-Shutdown", "X-Literal", "X-Holders", "X-Target", "X-Length"} {
 		var m message.Message
 		if _, _, f := message.Parse([]byte(without(t, find("transfer in full"), name)), &usual, &m); f != message.OK {
 			t.Errorf("without %s: %v %s", name, f, f.Where())
@@ -211,6 +256,14 @@ func TestRanges(t *testing.T) {
 		{"refused: newer", "X-Newer-Generation", "-1 4294967296", "0 4294967295"},
 		{"held", "X-Generation", "-1 4294967296 1e3 0x1", "0 4294967295"},
 		{"part", "X-Offset", "-1 0", "1 67104768"},
+		{"copy of nothing", "X-Update", "-1 0 1152921504606846977 99999999999999999999", "1 1152921504606846976"},
+		{"copied", "X-Update", "-1 1152921504606846977", "0 1152921504606846976"},
+		{"copy of nothing", "X-Heard", "-1 1152921504606846977", "0 1152921504606846976"},
+		{"not here", "X-Removed", "-1 4294967296", "0 4294967295"},
+		{"copy of a state", "X-Left", "-1 1200001", "0 1200000"},
+		{"copy of content", "LockCookie", "0 2147483647", "1 2147483646"},
+		{"ceded", "X-Left", "-1 1200001", "0 1200000"},
+		{"touch in parts", "X-Length", "0 4", "5 67108864"},
 	} {
 		for v := range strings.FieldsSeq(c.bad) {
 			where := c.name
@@ -276,6 +329,46 @@ func TestFaults(t *testing.T) {
 		{"a spelling with blanks", with(find("query"), "X-Target: a\tb"), "bad_key", "X-Target"},
 		{"a long program", with(find("hello"), "X-Program: "+strings.Repeat("a", message.MaxProgram+1)), "bad_text", "X-Program"},
 		{"a program that is no text", with(find("hello"), "X-Program: \xff"), "bad_text", "X-Program"},
+		{"no change", with(find("copy of nothing"), "X-Change:"), "bad_word", "X-Change"},
+		{"another change", with(find("copy of nothing"), "X-Change: unknown"), "bad_word", "X-Change"},
+		{"a stream of zeros", with(find("copied"), "X-Stream: "+strings.Repeat("0", 32)), "bad_id", "X-Stream"},
+		{"an owner of zeros", with(find("copy of a state"), "X-Owner: "+strings.Repeat("0", 32)), "bad_id", "X-Owner"},
+		{"a base that is none", with(find("copy of a state"), "X-Base: x"), "bad_id", "X-Base"},
+		{"no tomb", with(find("drop of a copy"), "X-Tomb: 1"), "bad_flag", "X-Tomb"},
+		{"content of nothing", with(find("copy of nothing"), "X-Change: content", "Content-Length: 1"), "missing_header", "Timeout"},
+		{"a copy that is asked for", lines(`GET \COPY HTTP/1.1`, "X-Stream: "+queryHex), "unknown_message", ""},
+		{"a claim that is put", lines(`PUT \CLAIM HTTP/1.1`, "X-Key: k"), "unknown_message", ""},
+		{"content without content", with(find("copy of content"), "Content-Length: 0"), "missing_body", ""},
+		{"a touch of none", with(find("touch"), "Content-Length: 0"), "missing_body", ""},
+		{"nothing taken", with(find("taken"), "Content-Length: 0"), "missing_body", ""},
+		{"a shelf of none", with(find("shelved"), "Content-Length: 0"), "missing_body", ""},
+		{"a ceded one without content", with(find("ceded"), "Content-Length: 0"), "missing_body", ""},
+		{"a state with content", with(find("copy of a state"), "Content-Length: 1"), "unwanted_body", ""},
+		{"a drop with content", with(find("drop of a copy"), "Content-Length: 1"), "unwanted_body", ""},
+		{"nothing with content", with(find("copy of nothing"), "Content-Length: 1"), "unwanted_body", ""},
+		{"an absence with content", with(find("ceded: absent"), "Content-Length: 1"), "unwanted_body", ""},
+		{"a claim with content", with(find("claim"), "Content-Length: 1"), "unwanted_body", ""},
+		{"an acknowledgement with content", with(find("copied"), "Content-Length: 1"), "unwanted_body", ""},
+		{"large content", with(find("copy of content"), "Content-Length: 67108865"), "body_too_large", ""},
+		{"a large list in parts", with(find("shelved in parts"), "X-Length: 67108865"), "body_too_large", ""},
+		{"holders that are none", with(find("transfer"), "X-Holders: "+nodeHex+" "+nodeHex), "bad_id", "X-Holders"},
+		{"no refusals", with(find("copied"), "X-Refusals:"), "bad_number", "X-Refusals"},
+		{"a refusal of update 0", with(find("copied"), "X-Refusals: 0 busy"), "bad_number", "X-Refusals"},
+		{"a refusal without a reason", with(find("copied"), "X-Refusals: 1"), "bad_word", "X-Refusals"},
+		{"a refusal for another reason", with(find("copied"), "X-Refusals: 1 unknown"), "bad_word", "X-Refusals"},
+		{"a newer one without its version", with(find("copied"), "X-Refusals: 1 newer 2"), "bad_number", "X-Refusals"},
+		{"a newer one of another range", with(find("copied"), "X-Refusals: 1 newer 2 4294967296"), "bad_number", "X-Refusals"},
+		{"a refusal with more", with(find("copied"), "X-Refusals: 1 busy 2"), "bad_text", "X-Refusals"},
+		{"refusals without an end", with(find("copied"), "X-Refusals: 1 busy,"), "bad_number", "X-Refusals"},
+		{"too many refusals", with(find("copied"), "X-Refusals: 1 busy"+strings.Repeat(",1 busy", message.MaxRefusals)), "bad_text", "X-Refusals"},
+		{"no copies", with(find("not here"), "X-Copies:"), "bad_id", "X-Copies"},
+		{"a copy of nobody", with(find("not here"), "X-Copies: "+nodeHex+" 1 2 3"), "bad_id", "X-Copies"},
+		{"a copy without a stamp", with(find("not here"), "X-Copies: "+nodeHex+" "+nodeHex+" 1 2"), "bad_number", "X-Copies"},
+		{"a copy with cookie 0", with(find("not here"), "X-Copies: "+nodeHex+" "+nodeHex+" 1 2 0"), "bad_number", "X-Copies"},
+		{"a copy with another word", with(find("not here"), "X-Copies: "+nodeHex+" "+nodeHex+" 1 2 3 open"), "bad_addr", "X-Copies"},
+		{"a copy whose words are in another order", with(find("not here"), "X-Copies: "+nodeHex+" "+nodeHex+" 1 2 3 ended locked"), "bad_addr", "X-Copies"},
+		{"a copy with more", with(find("not here"), "X-Copies: "+nodeHex+" "+nodeHex+" 1 2 3 a:1 b:2"), "bad_text", "X-Copies"},
+		{"too many copies", with(find("not here"), "X-Copies: "+strings.Repeat(nodeHex+" "+nodeHex+" 1 2 3,", message.MaxCopies)+"x"), "bad_text", "X-Copies"},
 		{"chunks", with(find("transfer"), "Transfer-Encoding: chunked"), "chunked", "Transfer-Encoding"},
 		{"a session without content", with(find("transfer"), "Content-Length: 0"), "missing_body", ""},
 		{"a part without content", with(find("part"), "Content-Length: 0"), "missing_body", ""},
@@ -342,16 +435,23 @@ func TestTimes(t *testing.T) {
 
 // TestPieces: §3.6 of docs/peer-protocol.md, a body that travels in parts.
 func TestPieces(t *testing.T) {
-	whole := find("transfer").m
-	whole.Parcel.Body = make([]byte, 1000)
-	for i := range whole.Parcel.Body {
-		whole.Parcel.Body[i] = byte(i)
+	for _, name := range []string{"transfer", "copy of content", "touch", "taken", "ceded", "shelved"} {
+		whole := find(name).m
+		whole.ID = move
+		whole.Parcel.Body = make([]byte, 1000)
+		for i := range whole.Parcel.Body {
+			whole.Parcel.Body[i] = byte(i)
+		}
+		t.Run(name, func(t *testing.T) { inPieces(t, &whole) })
 	}
+}
+
+func inPieces(t *testing.T, whole *message.Message) {
 	for _, size := range []int{1, 7, 999, 1000, 4096} {
 		var stream []byte
 		for at := 0; at < 1000; at += size {
 			n := min(size, 1000-at)
-			stream = message.AppendPiece(stream, &whole, int64(at), int64(n))
+			stream = message.AppendPiece(stream, whole, int64(at), int64(n))
 			stream = append(stream, whole.Body()[at:at+n]...)
 		}
 		var got []byte
@@ -363,7 +463,7 @@ func TestPieces(t *testing.T) {
 			}
 			switch {
 			case got == nil:
-				want := whole
+				want := *whole
 				if want.Parcel.Body = nil; size < 1000 {
 					want.Total = 1000
 				}
@@ -387,6 +487,9 @@ func TestLargest(t *testing.T) {
 	for _, name := range []string{"query in full", "transfer in full"} {
 		m := find(name).m
 		m.Key = strings.Repeat("/", message.MaxKey)
+		if m.Kind == message.Transfer {
+			m.Holders = slices.Repeat([]message.Node{node}, message.MaxNodes)
+		}
 		m.Target = strings.Repeat("/", message.MaxTarget)
 		m.Addr = strings.Repeat("a", message.MaxAddr-6) + ":65535"
 		head := message.Append(nil, &m)
@@ -399,6 +502,24 @@ func TestLargest(t *testing.T) {
 		if _, _, f := message.Parse(message.Append(nil, &m), &usual, &back); f != message.OK || back.Target != "" {
 			t.Errorf("%s: a target that is too long was sent: %v", name, f)
 		}
+	}
+}
+
+// TestLargestLists: nor do lists that are as long as may be make a head too large.
+func TestLargestLists(t *testing.T) {
+	nodes := slices.Repeat([]message.Node{node}, message.MaxNodes)
+	addr := strings.Repeat("a", message.MaxAddr-6) + ":65535"
+	most := message.CopyAt{Node: node, Owner: node, Addr: addr, Gen: math.MaxUint32, Version: math.MaxUint32, Cookie: math.MaxInt32 - 1, Locked: true, Ended: true}
+	refusal := message.Refusal{Update: 1 << 60, Reason: message.Newer, Gen: math.MaxUint32, Version: math.MaxUint32}
+	for _, m := range []message.Message{
+		{Kind: message.NotHere, ID: query, Lost: nodes, Seen: nodes, Copies: slices.Repeat([]message.CopyAt{most}, message.MaxCopies), Removed: math.MaxUint32},
+		{Kind: message.Copied, Stream: query, Update: 1 << 60, Refusals: slices.Repeat([]message.Refusal{refusal}, message.MaxRefusals)},
+	} {
+		head := message.Append(nil, &m)
+		if len(head) > message.MaxHead {
+			t.Errorf("%v: %d bytes", m.Kind, len(head))
+		}
+		accepts16(t, head, m)
 	}
 }
 
@@ -461,17 +582,20 @@ func TestIDs(t *testing.T) {
 // TestNames: names are a contract with dashboards.
 func TestNames(t *testing.T) {
 	var names []string
-	for k := range message.Part + 2 {
+	for k := range message.Shelved + 2 {
 		names = append(names, k.String())
 	}
-	for r := range message.Leaving + 2 {
+	for r := range message.Lacking + 2 {
 		names = append(names, r.String())
+	}
+	for c := range message.Taken + 2 {
+		names = append(names, c.String())
 	}
 	for p := range message.Delivery + 2 {
 		names = append(names, p.String())
 	}
-	const want = "unknown hello ping query not_here found transfer held refused commit abort around part unknown " +
-		"unknown newer busy no-room leaving unknown unknown neighbour delivery unknown"
+	const want = "unknown hello ping query not_here found transfer held refused commit abort around part copy copied claim " +
+		"ceded shelved unknown unknown newer busy no-room leaving lacking unknown unknown content state drop touch nothing taken unknown unknown neighbour delivery unknown"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -494,4 +618,17 @@ func TestNoKind(t *testing.T) {
 		}
 	}()
 	message.Append(nil, &message.Message{})
+}
+
+func TestNoChange(t *testing.T) {
+	for _, c := range []message.Change{0, message.Taken + 1} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("a copy with change %d was written", c)
+				}
+			}()
+			message.Append(nil, &message.Message{Kind: message.Copy, Change: c})
+		}()
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"time"
 
+	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/netpoll/wire"
 )
 
@@ -100,6 +101,16 @@ func kindOfRequest(verb wire.Verb, target []byte) Kind {
 		return Around
 	case verb == wire.Put && wire.FoldEqual(target, `\part`):
 		return Part
+	case verb == wire.Put && wire.FoldEqual(target, `\copy`):
+		return Copy
+	case verb == wire.Get && wire.FoldEqual(target, `\copied`):
+		return Copied
+	case verb == wire.Get && wire.FoldEqual(target, `\claim`):
+		return Claim
+	case verb == wire.Put && wire.FoldEqual(target, `\ceded`):
+		return Ceded
+	case verb == wire.Put && wire.FoldEqual(target, `\shelved`):
+		return Shelved
 	}
 	return 0
 }
@@ -120,14 +131,9 @@ func keyOf(target []byte) (string, Fault) {
 	return string(key), OK
 }
 
-// isTarget reports whether v could stand in the first line of a request.
+// isTarget reports whether v could stand in the first line of a request. Of the control characters, Block lets none but a tab through.
 func isTarget(v []byte) bool {
-	for _, c := range v {
-		if c <= ' ' || c == 0x7f {
-			return false
-		}
-	}
-	return len(v) > 0
+	return len(v) > 0 && bytes.IndexByte(v, ' ') < 0 && bytes.IndexByte(v, '\t') < 0
 }
 
 // set takes in one value of a header. Each occurrence is checked, and the last one stays. See docs/peer-protocol.md §3.3.
@@ -150,6 +156,24 @@ func (m *Message) set(h header, v []byte, size *int64) (f Fault) {
 		return setID((*[16]byte)(&m.ID), v)
 	case xQuery:
 		return setID((*[16]byte)(&m.Query), v)
+	case xStream:
+		return setID((*[16]byte)(&m.Stream), v)
+	case xOwner:
+		return setID((*[16]byte)(&m.Owner), v)
+	case xBase:
+		return setID((*[16]byte)(&m.Base), v)
+	case xHolders:
+		m.Holders, f = nodes(v)
+		return f
+	case xRefusals:
+		m.Refusals, f = items(v, MaxRefusals, refusal)
+		return f
+	case xCopies:
+		m.Copies, f = items(v, MaxCopies, copyAt)
+		return f
+	case xChange:
+		m.Change = Change(word(v, changeNames[:]))
+		return known(m.Change != 0)
 	case xLost:
 		m.Lost, f = nodes(v)
 		return f
@@ -296,6 +320,12 @@ func (m *Message) setNumber(h header, v []byte, size *int64) Fault {
 		p.LockAge = n * ms
 	case xSkip:
 		p.Skip = uint16(n)
+	case xUpdate:
+		m.Update = uint64(n)
+	case xHeard:
+		m.Heard = uint64(n)
+	case xRemoved:
+		m.Removed = uint32(n)
 	case xLength:
 		m.Total = n
 	case xOffset:
@@ -306,12 +336,12 @@ func (m *Message) setNumber(h header, v []byte, size *int64) Fault {
 
 // check looks at what no header can tell alone, when all are read. size is that of the body behind the head.
 func (m *Message) check(seen set, size, maxBody int64) Fault {
-	if missing := layouts[m.Kind].needs &^ seen; missing != 0 {
-		return MissingHeader.in(missing.first())
+	if f := layouts[m.Kind].needs.in(seen); f != OK {
+		return f
 	}
 	switch m.Kind {
 	case Transfer:
-		return m.checkTransfer(seen, size, maxBody)
+		return m.checkSession(seen, m.checkBody(seen, size, maxBody))
 	case Part:
 		switch {
 		case size == 0:
@@ -320,21 +350,39 @@ func (m *Message) check(seen set, size, maxBody int64) Fault {
 			return BodyTooLarge
 		}
 		return OK
+	case Copy:
+		return m.checkCopy(seen, size, maxBody)
+	case Ceded:
+		return m.checkCeded(seen, size, maxBody)
+	case Shelved:
+		return m.checkBody(seen, size, maxBody)
 	case Refused:
 		if m.Reason != Newer {
 			m.Theirs, m.Parcel.Version = 0, 0
-		} else if missing := setOf(xNewerGeneration, xVersion) &^ seen; missing != 0 {
-			return MissingHeader.in(missing.first())
+		} else if f := setOf(xNewerGeneration, xVersion).in(seen); f != OK {
+			return f
 		}
 	}
+	return noBody(size)
+}
+
+// in reports what of s is missing among those that were seen.
+func (s set) in(seen set) Fault {
+	if missing := s &^ seen; missing != 0 {
+		return MissingHeader.in(missing.first())
+	}
+	return OK
+}
+
+func noBody(size int64) Fault {
 	if size != 0 {
 		return UnwantedBody
 	}
 	return OK
 }
 
-func (m *Message) checkTransfer(seen set, size, maxBody int64) Fault {
-	p := &m.Parcel
+// checkBody is of what is there, or the beginning of what comes in parts.
+func (m *Message) checkBody(seen set, size, maxBody int64) Fault {
 	switch {
 	case size == 0:
 		return MissingBody
@@ -342,6 +390,18 @@ func (m *Message) checkTransfer(seen set, size, maxBody int64) Fault {
 		return BodyTooLarge
 	case seen.has(xLength) && m.Total <= size:
 		return BadNumber.in(xLength)
+	case m.Total > 0 && m.ID == ID{}:
+		return MissingHeader.in(xID)
+	}
+	return OK
+}
+
+// checkSession looks at what a message says of a session, if nothing is wrong with its body.
+func (m *Message) checkSession(seen set, body Fault) Fault {
+	p := &m.Parcel
+	switch {
+	case body != OK:
+		return body
 	case p.Left > int64(p.Minutes)*int64(time.Minute):
 		return BadNumber.in(xLeft)
 	case p.Locked && !seen.has(xLockAge):
@@ -350,4 +410,51 @@ func (m *Message) checkTransfer(seen set, size, maxBody int64) Fault {
 		p.LockAge, p.Skip = 0, 0
 	}
 	return OK
+}
+
+// checkCopy looks at a Copy, and leaves nothing of what another Change would have.
+func (m *Message) checkCopy(seen set, size, maxBody int64) Fault {
+	c := &changes[m.Change]
+	if f := c.needs.in(seen); f != OK {
+		return f
+	}
+	if m.Update == 0 {
+		return BadNumber.in(xUpdate)
+	}
+	if !m.Change.carries() {
+		m.Parcel = engine.Parcel{}
+		if m.Change != Drop {
+			m.Key, m.Owner, m.Gen = "", Node{}, 0
+		}
+	}
+	if m.Change != State {
+		m.Base = Node{}
+	}
+	m.Tomb = m.Tomb && m.Change == Drop
+	var f Fault
+	if c.bodied {
+		f = m.checkBody(seen, size, maxBody)
+	} else {
+		m.ID, m.Total = ID{}, 0
+		f = noBody(size)
+	}
+	if m.Change.carries() {
+		f = m.checkSession(seen, f)
+	}
+	return f
+}
+
+// cededNeeds is what a Ceded must have that brings a session.
+var cededNeeds = stateNeeds | setOf(contentLength)
+
+// checkCeded looks at a Ceded, and leaves nothing but the answer if it brings nothing.
+func (m *Message) checkCeded(seen set, size, maxBody int64) Fault {
+	if m.Absent {
+		m.Owner, m.Gen, m.Total, m.Parcel = Node{}, 0, 0, engine.Parcel{}
+		return noBody(size)
+	}
+	if f := cededNeeds.in(seen); f != OK {
+		return f
+	}
+	return m.checkSession(seen, m.checkBody(seen, size, maxBody))
 }
