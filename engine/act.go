@@ -3,26 +3,36 @@ package engine
 import "bytes"
 
 // act carries out a ticket in an entered, living session, and answers or parks it. It returns false if the session must stay entered, because
-// it is leaving for another node.
+// it is leaving for another node, or until what has changed has been confirmed.
 func (e *Engine) act(now Time, lane int, s *session, t *Ticket) bool {
 	t.Out = Outcome{}
+	var c *Change
+	if mode := Mirroring(e.mirroring.Load()); mode != MirrorNone {
+		c = e.changes(now, s, t, mode)
+		t.held = c
+	}
 	if t.revoke {
 		if s.lock.held && s.lock.cookie == t.Cookie {
-			e.unlock(now, lane, s)
+			e.unlock(now, lane, s, c)
 		}
-		return true
+		return e.settleChange(now, lane, s, c)
 	}
 	if !t.late && t.Op != Leave { // a waiter's timer slid when it arrived (§8.3); a move is no hit
 		s.slide(now) // every hit does, whatever comes of it (§7.10)
 	}
 	switch t.Op {
 	case Get, Acquire, Release:
-		e.read(now, lane, s, t)
+		e.read(now, lane, s, t, c)
 	case Set:
-		e.set(now, lane, s, t)
+		e.set(now, lane, s, t, c)
 	case Remove:
 		if !s.lock.admits(t.HasCookie, t.Cookie) {
 			s.refusal(&t.Out, now)
+			e.answer(lane, t)
+			break
+		}
+		if c != nil { // it goes when its copies have gone
+			c.Removed, c.dirty = true, true
 			e.answer(lane, t)
 			break
 		}
@@ -34,11 +44,11 @@ func (e *Engine) act(now Time, lane int, s *session, t *Ticket) bool {
 	case Leave:
 		return e.depart(now, lane, s, t)
 	}
-	return true
+	return c == nil || e.settleChange(now, lane, s, c)
 }
 
 // read carries out the GET family. See docs/protocol.md §7.3.
-func (e *Engine) read(now Time, lane int, s *session, t *Ticket) {
+func (e *Engine) read(now Time, lane int, s *session, t *Ticket, c *Change) {
 	out := &t.Out
 	if s.uninit { // any kind of GET reports it, whatever comes of it (§7.7)
 		s.uninit = false
@@ -53,7 +63,7 @@ func (e *Engine) read(now Time, lane int, s *session, t *Ticket) {
 			s.refusal(out, now)
 		case s.lock.held:
 			e.answer(lane, t)
-			e.unlock(now, lane, s)
+			e.unlock(now, lane, s, c)
 			return
 		}
 	case s.lock.held:
@@ -62,8 +72,8 @@ func (e *Engine) read(now Time, lane int, s *session, t *Ticket) {
 		}
 		s.refusal(out, now)
 	case t.Op == Acquire:
-		if !e.grant(now, lane, s, t) {
-			e.unlock(now, lane, s) // the requester went away while it was queued (§8.9)
+		if !e.grant(now, lane, s, t, c) {
+			e.unlock(now, lane, s, c) // the requester went away while it was queued (§8.9)
 		}
 		return
 	default:
@@ -72,10 +82,14 @@ func (e *Engine) read(now Time, lane int, s *session, t *Ticket) {
 	e.answer(lane, t)
 }
 
-// grant gives a free lock to a ticket. It reports whether the requester took it.
-func (e *Engine) grant(now Time, lane int, s *session, t *Ticket) bool {
+// grant gives a free lock to a ticket. It reports whether the requester took it. If there is a change to be told that is not known yet; see conclude.
+func (e *Engine) grant(now Time, lane int, s *session, t *Ticket, c *Change) bool {
 	s.slide(now) // a waiter's timer has run since it arrived (§8.3)
 	t.Out.Cookie = s.lock.acquire(now)
+	c.touch(false)
+	if c != nil {
+		t.held, c.grant, c.cookie = c, t, t.Out.Cookie
+	}
 	s.content(&t.Out)
 	e.counts.add(lane, countLocked)
 	return e.answer(lane, t)
@@ -83,9 +97,10 @@ func (e *Engine) grant(now Time, lane int, s *session, t *Ticket) bool {
 
 // unlock takes the lock away from its holder and hands it to the first waiter that is still there, in one step: nobody can find
 // the session unlocked in between. See docs/protocol.md §8.4.
-func (e *Engine) unlock(now Time, lane int, s *session) {
+func (e *Engine) unlock(now Time, lane int, s *session, c *Change) {
 	for {
 		s.lock.release()
+		c.touch(false)
 		e.counts.add(lane, countUnlocked)
 		if !s.waiters {
 			return
@@ -96,7 +111,7 @@ func (e *Engine) unlock(now Time, lane int, s *session) {
 			return
 		}
 		w.Out = Outcome{}
-		if e.grant(now, lane, s, w) {
+		if e.grant(now, lane, s, w, c) {
 			e.counts.add(lane, countGranted)
 			return
 		}
@@ -105,24 +120,25 @@ func (e *Engine) unlock(now Time, lane int, s *session) {
 }
 
 // set stores a body. See docs/protocol.md §7.4.
-func (e *Engine) set(now Time, lane int, s *session, t *Ticket) {
+func (e *Engine) set(now Time, lane int, s *session, t *Ticket, c *Change) {
 	switch {
 	case t.InsertOnly: // decided before lock and cookie are looked at
 		e.drop(t)
 	case !s.lock.admits(t.HasCookie, t.Cookie):
 		e.drop(t)
 		s.refusal(&t.Out, now)
-	case !e.store(lane, s, t):
+	case !e.store(lane, s, t, c):
 		e.refuse(t)
 	default:
 		if s.minutes != t.Minutes {
 			e.setMinutes(now, s, t.Minutes)
 			s.uninit = false
+			c.touch(true)
 		}
 		held := s.lock.held
 		e.answer(lane, t)
 		if held {
-			e.unlock(now, lane, s)
+			e.unlock(now, lane, s, c)
 		}
 		return
 	}
@@ -130,7 +146,7 @@ func (e *Engine) set(now Time, lane int, s *session, t *Ticket) {
 }
 
 // store makes the ticket's body the content. It returns false, and has changed nothing, if there is no memory for it.
-func (e *Engine) store(lane int, s *session, t *Ticket) bool {
+func (e *Engine) store(lane int, s *session, t *Ticket, c *Change) bool {
 	switch {
 	case s.body.len() == len(t.Body) && bytes.Equal(s.body.bytes(), t.Body):
 		// An identical save: nothing to copy here, nothing to send to a mirror.
@@ -151,6 +167,7 @@ func (e *Engine) store(lane int, s *session, t *Ticket) bool {
 		s.body = makeBlob(fresh)
 	}
 	raise(&s.version)
+	c.touch(true)
 	return true
 }
 

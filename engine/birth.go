@@ -48,11 +48,14 @@ func (e *Engine) create(now Time, lane int, t *Ticket) bool {
 		e.answer(lane, t)
 		return true
 	}
+	s.gate.tryEnter() // nobody else knows it
 	if !e.settle(t.Hash, t.Key, s, true) {
 		e.memory.take(-cost)
 		return false
 	}
-	e.born(lane, t)
+	if e.born(now, lane, s, t) {
+		e.leave(lane, s)
+	}
 	return true
 }
 
@@ -81,11 +84,20 @@ func (s *session) begin(now Time, t *Ticket) (cost int64) {
 	return cost
 }
 
-// born counts a session that a Set has made, and answers the Set.
-func (e *Engine) born(lane int, t *Ticket) {
+// born counts an entered session that a Set has made, and answers the Set. It returns false if the session must stay entered: mirrors are to know of it first.
+func (e *Engine) born(now Time, lane int, s *session, t *Ticket) bool {
 	e.counts.add(lane, countCreated)
 	e.apps.Note(appkey.Prefix(t.Key))
+	mode := Mirroring(e.mirroring.Load())
+	if mode == MirrorNone {
+		e.answer(lane, t)
+		return true
+	}
+	c := newChange(now, s, mode, false)
+	c.touch(true)
+	t.held = c
 	e.answer(lane, t)
+	return e.settleChange(now, lane, s, c)
 }
 
 // settle puts a session into the index and the wheel, unless there is one with its key. A created one, which did not exist before, is put there only if it is

@@ -39,8 +39,9 @@ func (w *world) check() {
 	}
 	checkLine(w.tb, &w.e.queue, waiting, queued)
 	w.checkTrips()
-	if waiting+queued-own != len(w.calls) {
-		w.tb.Errorf("%d wait, %d are queued, but %d have no answer", waiting, queued-own, len(w.calls))
+	confirming := w.checkChanges()
+	if waiting+queued-own+confirming != len(w.calls) {
+		w.tb.Errorf("%d wait, %d are queued, %d are to be confirmed, but %d have no answer", waiting, queued-own, confirming, len(w.calls))
 	}
 	if len(run) > 0 && !w.poked {
 		w.tb.Error("the run list is not empty, and nobody has been told")
@@ -55,13 +56,45 @@ func (w *world) checkTrips() {
 	for x := q.tripHead; x != nil; prev, x = x, x.next {
 		n++
 		s := x.session
-		if !w.away[s] || s.box == nil || s.box.trip != x || x.prev != prev || x.over.Load() || x.inward != (s.life == sought) {
+		if !w.away[s] || s.box == nil || s.box.trip != x || x.prev != prev || x.over.Load() || x.inward != (s.life == sought) ||
+			x.change != nil && (&x.change.trip != x || !w.waits(x.change)) {
 			w.tb.Fatalf("%q is on a trip that is not its own", s.key())
 		}
 	}
 	if prev != q.tripTail || n != q.trips || n != len(w.away) {
 		w.tb.Errorf("%d trips are listed, %d counted, and %d sessions away", n, q.trips, len(w.away))
 	}
+}
+
+// checkChanges verifies that those who wait until a change has been confirmed know it, and returns how many there are.
+func (w *world) checkChanges() (pending int) {
+	sessions := map[*session]bool{}
+	for _, c := range w.changes {
+		s := c.session
+		if c.over.Load() || s.box == nil || s.box.trip != &c.trip || s.life != alive || sessions[s] {
+			w.tb.Fatalf("the change of %q is not under way", c.Key)
+		}
+		sessions[s] = true
+		n, grants := 0, 0
+		var prev *Ticket
+		for t := c.answers.head; t != nil; prev, t = t, t.next {
+			n++
+			if t.prev != prev || t.place != confirming || t.session != s || t.held != c || n > c.answers.n || t.Op == Set && t.Body != nil {
+				w.tb.Fatalf("%q: answer %d of a change does not belong there", c.Key, n)
+			}
+			if t == c.grant {
+				grants++
+			}
+		}
+		if prev != c.answers.tail || n != c.answers.n {
+			w.tb.Fatalf("%q: a change has to answer %d, and says %d", c.Key, n, c.answers.n)
+		}
+		if c.grant != nil && (!s.lock.held || s.lock.cookie != c.cookie || (grants == 0) != c.revoked) {
+			w.tb.Errorf("%q: a lock has been given; held %v, cookie %d, %d wait for the answer, revoked %v", c.Key, s.lock.held, s.lock.cookie, grants, c.revoked)
+		}
+		pending += n
+	}
+	return pending
 }
 
 // checkPlaceholder verifies that everybody can see that there is no session in this record.
@@ -262,6 +295,7 @@ func (w *world) checkIndex() {
 // empty removes every session and verifies that nothing remains of them.
 func (w *world) empty() {
 	w.tb.Helper()
+	w.confirmAll()
 	w.run()
 	for key := range w.keys {
 		if c := w.do(get(key)); c.got.Status == Locked {

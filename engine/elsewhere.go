@@ -15,12 +15,14 @@ type Elsewhere interface {
 	Find(f *Fetch)
 }
 
-// Fetch is a session that is being looked for. The fields do not change.
+// Fetch is a session that is being looked for. The fields do not change, but for Floor.
 type Fetch struct {
-	Key      string
-	Target   string // the key as the requester spelt it; see Ticket.Target. Empty if not known
-	Urgent   bool   // the first request for it is a Set, a Release or a Remove
-	Deadline int64  // Time.Mono until which an answer is of use: the first request has arrived Options.FarmWait before
+	Key    string
+	Target string // the key as the requester spelt it; see Ticket.Target. Empty if not known
+	Urgent bool   // the first request for it is a Set, a Release or a Remove
+	// Floor is the generation with which a session begins that is made because this one is nowhere. Missing's caller may set it before.
+	Floor    uint32
+	Deadline int64 // Time.Mono until which an answer is of use: the first request has arrived Options.FarmWait before
 
 	trip
 }
@@ -118,7 +120,7 @@ func (e *Engine) Missing(_ Time, lane int, f *Fetch) {
 	if _, ok := e.queue.land(&f.trip); !ok {
 		return
 	}
-	f.session.life = void
+	f.session.life, f.session.gen = void, f.Floor
 	e.leaveTurn(lane, f.session)
 }
 

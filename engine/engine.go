@@ -12,10 +12,16 @@ import (
 type Engine struct {
 	// Static after construction.
 
-	opt   Options
-	index *index
-	apps  *appkey.Table // applications seen, for diagnosis
-	heads heads
+	opt    Options
+	index  *index
+	apps   *appkey.Table // applications seen, for diagnosis
+	mirror Mirror        // nil unless SetMirror has been called
+
+	// Looked at by every request, and hardly ever changed.
+
+	mirroring atomic.Uint32 // Mirroring
+	lease     atomic.Int64  // see SetLease
+	heads     heads
 
 	memory memory
 	closed atomic.Bool // no session is created; see Close
@@ -34,6 +40,7 @@ func New(opt Options, now Time) (*Engine, error) {
 	opt.setDefaults()
 	e := &Engine{opt: opt, index: newIndex(), apps: appkey.NewTable()}
 	e.memory.max = opt.MaxMemory
+	e.lease.Store(NoLease)
 	e.audit.found = map[string]StaleLock{}
 	e.queue.init(&opt)
 	e.audit.begun = now.Mono
@@ -60,7 +67,7 @@ func (e *Engine) Hash(key []byte) uint64 {
 // Do carries out a ticket, or parks it. now must not be before the time of an earlier call with the same session by more than the calls
 // overlap. Never blocks. 0 allocations for a session that exists, unless its content has to grow.
 func (e *Engine) Do(now Time, lane int, t *Ticket) {
-	t.late, t.since, t.deadline = false, now.Mono, 0
+	t.late, t.since, t.deadline, t.held = false, now.Mono, 0, nil
 	e.do(now, lane, t)
 }
 
@@ -100,8 +107,7 @@ func (e *Engine) serve(now Time, lane int, s *session, t *Ticket) bool {
 // gone reports whether an entered session is no longer there, after removing it if its time is up.
 func (e *Engine) gone(now Time, lane int, s *session) bool {
 	if s.life == alive && s.expired(now) {
-		e.bury(lane, s)
-		e.counts.add(lane, countExpired)
+		e.expire(lane, s)
 	}
 	return s.life == dead
 }
@@ -121,8 +127,21 @@ func (e *Engine) Refuse(lane int, t *Ticket) {
 	e.answer(lane, t)
 }
 
-// answer reports a ticket's outcome to its caller.
+// expire removes an entered session whose time is up.
+func (e *Engine) expire(lane int, s *session) {
+	if Mirroring(e.mirroring.Load()) != MirrorNone {
+		e.mirror.Expired(string(s.key()))
+	}
+	e.bury(lane, s)
+	e.counts.add(lane, countExpired)
+}
+
+// answer reports a ticket's outcome to its caller, or keeps it back until mirrors have been told of the change that it is about, and know of it if that is awaited.
 func (e *Engine) answer(lane int, t *Ticket) bool {
+	if c := t.held; c != nil {
+		c.answers.push(t)
+		return true
+	}
 	e.counts.answered(lane, t.Op, t.Out.Status)
 	return t.Caller.Answer(t, lane)
 }

@@ -8,6 +8,15 @@ type Leaving struct {
 
 // depart carries out a Leave in an entered, living session. It returns false if the session must stay entered, because it is leaving.
 func (e *Engine) depart(now Time, lane int, s *session, t *Ticket) bool {
+	if t.Look && !e.doubtful(now) {
+		e.answer(lane, t)
+		return true
+	}
+	if e.doubtful(now) { // it may be another node's by now: ask again when that is known
+		s.refusal(&t.Out, now)
+		e.answer(lane, t)
+		return true
+	}
 	if !t.Urgent && s.lock.held && e.queue.waitedFor(s) {
 		// Who wants it only to wait for the lock waits there, or two nodes with waiters would throw the session to and fro.
 		s.refusal(&t.Out, now)

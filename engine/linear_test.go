@@ -14,6 +14,7 @@ type asked struct {
 	cookie uint32
 	body   int // number of the body of a Set
 	revoke bool
+	done   bool // it has been carried out, even if it was cut or cancelled
 }
 
 type told struct {
@@ -52,6 +53,9 @@ func (s *seen) step(in asked, out told) bool {
 		if s.locked && in.cookie == s.cookie {
 			s.locked = false
 		}
+		return true
+	case out.status == Cut && in.done:
+		s.apply(in, right)
 		return true
 	case out.status == Cut:
 		return true
@@ -105,4 +109,34 @@ func (s *seen) step(in asked, out told) bool {
 	case Leave:
 	}
 	return false
+}
+
+// apply changes the state as an operation does whose outcome nobody has learnt. A lock that it would have got is free again.
+func (s *seen) apply(in asked, right bool) {
+	switch {
+	case in.op == Set && !s.exists:
+		*s = seen{exists: true, uninit: in.insert, cookie: 1, body: in.body}
+		return
+	case !s.exists:
+		return
+	}
+	switch in.op {
+	case Get, Acquire, Release:
+		s.uninit = false
+		if in.op == Acquire && !s.locked {
+			s.cookie++
+		}
+		if in.op == Release && in.has && right {
+			s.locked = false
+		}
+	case Set:
+		if !in.insert && right {
+			s.body, s.locked = in.body, false
+		}
+	case Remove:
+		if right {
+			*s = seen{}
+		}
+	case Touch, Leave:
+	}
 }

@@ -41,5 +41,8 @@ func (m *memory) force(n int64) { m.used.Add(n) }
 // Reserve takes n bytes of the memory account for a body that is on its way in, and reports whether they were free.
 func (e *Engine) Reserve(n int) bool { return e.memory.take(int64(n)) }
 
+// Charge takes n bytes of the memory account whatever the cap says, for what exists and must not be lost, or gives them back, if n is negative.
+func (e *Engine) Charge(n int) { e.memory.force(int64(n)) }
+
 // Unreserve gives back what Reserve took for a body that no ticket has handed to the engine.
 func (e *Engine) Unreserve(n int) { e.memory.take(-int64(n)) }

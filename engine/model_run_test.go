@@ -34,7 +34,26 @@ type duel struct {
 	shelf   map[string]Parcel // sessions that are elsewhere
 	moves   map[string]*Leaving
 	cookies map[string][]uint32 // seen under a key
+	mirrors bool                // changes are told, at times
+	copies  map[string]Parcel   // what the mirror makes of what it has been told, unless it has missed something
 	trace   []string
+}
+
+// Changed implements Mirror: it keeps a copy.
+func (d *duel) Changed(c *Change) bool {
+	p, known := d.copies[c.Key]
+	switch {
+	case c.Removed:
+		delete(d.copies, c.Key)
+	case c.Content:
+		d.copies[c.Key] = c.Parcel
+	case known:
+		body := p.Body
+		p = c.Parcel
+		p.Body = body
+		d.copies[c.Key] = p
+	}
+	return d.world.Changed(c)
 }
 
 func newDuel(t *testing.T, seed uint64) *duel {
@@ -65,9 +84,14 @@ func newDuel(t *testing.T, seed uint64) *duel {
 	if farm {
 		d.farm()
 	}
+	d.e.SetMirror(d)
+	d.mirrors = rnd.IntN(3) > 0
+	d.copies = map[string]Parcel{}
 	d.names = append(collidingKeys(seed, 3), "a", "b", "c")
 	d.m = newModel(d.world)
-	d.m.refused = func(c *client) bool { return c.answers > 0 && c.got.Status == Refused }
+	d.m.refused = func(c *client) bool { // it may not have been told yet
+		return c.answers > 0 && c.got.Status == Refused || c.answers == 0 && c.t.place == confirming && c.t.Out.Status == Refused
+	}
 	return d
 }
 
@@ -83,8 +107,9 @@ func (d *duel) fight(steps int) {
 	}
 	d.checkIndex()
 	d.m.now = d.now
-	for len(d.finds)+len(d.moves)+len(d.m.run) > 0 {
+	for len(d.finds)+len(d.moves)+len(d.m.run)+len(d.changes) > 0 {
 		d.settle()
+		d.conclude()
 		d.turns(1)
 		d.m.turn()
 		d.compare()
@@ -111,6 +136,10 @@ func (d *duel) step() {
 		}
 	case n < 80:
 		d.pass()
+	case n < 82 && d.mirrors:
+		d.mirror()
+	case n < 84 && d.mirrors:
+		d.conclude()
 	case n < 88:
 		d.note("tick")
 		d.tick(0)
@@ -139,9 +168,73 @@ func (d *duel) step() {
 		d.e.Revoke(d.now, 0, []byte(key), cookie)
 		d.forget()
 		d.m.do(&call{t: Ticket{Op: Release, Key: []byte(key), Cookie: cookie}, revoke: true, since: d.now.Mono})
-	default:
+	case n < 98:
 		d.settle()
+		d.conclude()
+	default:
+		d.conclude()
 	}
+}
+
+// mirror switches the mirroring, or says what this node may do on its own.
+func (d *duel) mirror() {
+	switch n := d.rnd.IntN(10); {
+	case n < 2:
+		d.m.mirroring = Mirroring(d.rnd.IntN(3))
+		if d.m.mirroring == MirrorNone {
+			clear(d.copies) // what is not told makes them old
+		}
+		d.note("mirroring %d", d.m.mirroring)
+		d.e.SetMirroring(d.m.mirroring)
+	case n < 6:
+		d.m.mirroring = MirrorAwait
+		d.note("mirroring %d", d.m.mirroring)
+		d.e.SetMirroring(MirrorAwait)
+	case n < 9:
+		d.m.lease = NoLease
+		if d.rnd.IntN(4) == 0 {
+			d.m.lease = d.now.Mono + d.rnd.Int64N(1e9)
+		}
+		d.note("the lease ends at %d", d.m.lease)
+		d.e.SetLease(d.m.lease)
+	default:
+		d.deaf = !d.deaf && d.rnd.IntN(3) == 0
+		d.m.deaf = d.deaf
+		d.note("the mirror is deaf: %v", d.deaf)
+	}
+}
+
+// conclude confirms changes in any order, and supersedes some.
+func (d *duel) conclude() {
+	for range 1 + d.rnd.IntN(4) {
+		if len(d.changes) == 0 {
+			return
+		}
+		i := d.rnd.IntN(len(d.changes))
+		key := d.changes[i].Key
+		it := d.m.items[key]
+		if d.rnd.IntN(12) > 0 {
+			d.note("%q is confirmed", key)
+			d.confirm(i)
+			d.m.confirmed(it)
+			continue
+		}
+		p := d.supersede(i)
+		d.note("%q is superseded, it was %+v", key, p)
+		d.ousted(p)
+		d.m.superseded(it)
+	}
+}
+
+// ousted checks what has been taken out of service, before the model does so, and puts it elsewhere.
+func (d *duel) ousted(p Parcel) {
+	it := d.m.items[p.Key]
+	if it == nil || string(p.Body) != it.content || p.Cookie != it.cookie || p.Locked != it.locked || p.Version != it.version || p.Gen != it.gen || p.Minutes != it.minutes {
+		d.tb.Errorf("%+v was taken out of service, want %+v", p, it)
+	}
+	d.nowhere[p.Key] = false
+	p.Gen += uint32(d.rnd.IntN(2))
+	d.shelf[p.Key] = p
 }
 
 // strangers is what other nodes do without being asked.
@@ -150,7 +243,7 @@ func (d *duel) strangers() {
 		return
 	}
 	key := d.key()
-	switch d.rnd.IntN(3) {
+	switch d.rnd.IntN(5) {
 	case 0:
 		d.nowhere[key] = !d.nowhere[key]
 		d.note("%q is known to be nowhere: %v", key, d.nowhere[key])
@@ -159,6 +252,25 @@ func (d *duel) strangers() {
 		if got, want := d.e.Look(d.now, []byte(key)), d.m.sight(key); got != want {
 			d.tb.Errorf("%q is seen %+v, want %+v", key, got, want)
 		}
+		return
+	case 2:
+		d.keys[key] = true
+		p, got := d.e.Peek(d.now, []byte(key))
+		if want := d.m.sight(key); got != want.State || p.Gen != want.Gen || p.Version != want.Version || got == SightHere && string(p.Body) != d.m.items[key].content {
+			d.tb.Errorf("%q is peeped at, %s: %+v, want %+v", key, got, p, want)
+		}
+		return
+	case 3:
+		d.keys[key] = true
+		p, got := d.e.Oust(d.now, 0, []byte(key))
+		d.note("%q is ousted: %s, it was %+v", key, got, p)
+		if got == SightHere {
+			d.ousted(p)
+		}
+		if want := d.m.ousted(key); got != want {
+			d.tb.Errorf("%q is ousted: %s, want %s", key, got, want)
+		}
+		d.forget()
 		return
 	}
 	p := Parcel{
@@ -357,9 +469,38 @@ func (d *duel) compare() {
 		}
 	}
 	clear(d.m.answers)
+	d.compareTold()
 	d.comparePending()
 	d.compareItems()
 	d.check()
+}
+
+// compareTold checks that the mirror has been told the same, and that what it knows is what is there: nothing has been left out.
+func (d *duel) compareTold() {
+	var got []string
+	for _, l := range d.log {
+		if l.c == nil {
+			got = append(got, l.text)
+		}
+	}
+	if !slices.Equal(got, d.m.told) {
+		d.tb.Errorf("the mirror has been told %q, want %q", got, d.m.told)
+	}
+	d.log, d.m.told = d.log[:0], d.m.told[:0]
+	for key, p := range d.copies {
+		it := d.m.items[key]
+		if it == nil || it.fetched || it.void || it.loaded > 0 {
+			delete(d.copies, key) // it has expired, or another is in its place
+			continue
+		}
+		got := fmt.Sprint(p.Version, p.Minutes, p.Locked, p.Cookie, string(p.Body))
+		if want := fmt.Sprint(it.version, it.minutes, it.locked, it.cookie, it.content); got != want && !(it.change != nil && it.change.removed) {
+			d.tb.Errorf("the copy of %q is %.60s, want %.60s", key, got, want)
+		}
+	}
+	for _, it := range d.m.items {
+		it.loaded = 0
+	}
 }
 
 // comparePending checks that the same requests have no answer yet.
@@ -372,6 +513,11 @@ func (d *duel) comparePending() {
 				continue
 			}
 			pending[c.c] = true
+		}
+		if it.change != nil {
+			for _, r := range it.change.answers {
+				pending[r.c.c] = true
+			}
 		}
 	}
 	d.forget()

@@ -22,6 +22,12 @@ type model struct {
 	transfers    int
 	nowhere      func(key string) bool // no question is needed
 
+	mirroring Mirroring
+	lease     int64
+	deaf      bool     // the mirror takes nothing
+	told      []string // to the mirror
+	holding   *amends  // what is being done is a change to be told: answers wait
+
 	answers   map[*client]string // given since they were last looked at
 	refused   func(*client) bool // whether the engine had no memory for this save
 	identical int64
@@ -49,7 +55,28 @@ type item struct {
 
 	gen, version uint32
 	skip         uint32
-	began        int64 // when the hand-over did
+	began        int64   // when the hand-over did
+	change       *amends // which has not been confirmed; the item is away meanwhile
+	loaded       int     // how often another node's state has been put in its place since that was last looked at
+}
+
+// amends is a change that mirrors are to know of.
+type amends struct {
+	it      *item
+	began   int64
+	awaited bool
+	removed bool
+	content bool
+	dirty   bool
+	answers []reply
+	grant   *call // who has been given the lock
+	revoked bool  // and has gone
+}
+
+// reply is an answer that waits.
+type reply struct {
+	c    *call
+	text string
 }
 
 // call is one request.
@@ -66,7 +93,7 @@ type call struct {
 func newModel(w *world) *model {
 	opt := &w.e.opt
 	return &model{
-		now: w.now, items: map[string]*item{}, answers: map[*client]string{},
+		now: w.now, items: map[string]*item{}, answers: map[*client]string{}, lease: NoLease,
 		lockWait: int64(opt.LockWait), lockQueue: opt.LockQueue, sessionQueue: opt.SessionQueue, farm: opt.Elsewhere != nil,
 		farmWait: int64(opt.FarmWait), transfers: opt.TransferQueue, nowhere: func(key string) bool { return w.nowhere[key] },
 	}
@@ -77,8 +104,114 @@ func (m *model) answer(c *call, format string, args ...any) bool {
 	if c.revoke {
 		return true
 	}
-	m.answers[c.c] = fmt.Sprintf(format, args...)
+	text := fmt.Sprintf(format, args...)
+	if h := m.holding; h != nil {
+		h.answers = append(h.answers, reply{c, text})
+		return true
+	}
+	m.answers[c.c] = text
 	return !c.c.gone
+}
+
+// amend does something to an item, which may be a change that mirrors have to know of.
+func (m *model) amend(it *item, f func()) {
+	if m.mirroring == MirrorNone {
+		f()
+		return
+	}
+	h := &amends{it: it, began: m.now.Mono, awaited: m.mirroring == MirrorAwait}
+	version, minutes, locked, cookie := it.version, it.minutes, it.locked, it.cookie
+	m.holding = h
+	f()
+	m.holding = nil
+	h.content = it.version != version || it.minutes != minutes
+	h.dirty = h.content || h.removed || it.locked != locked || it.cookie != cookie || m.doubtful()
+	if !h.dirty {
+		m.conclude(h)
+		return
+	}
+	m.told = append(m.told, it.telling(h))
+	if h.awaited && !m.deaf {
+		it.away, it.change = true, h
+		return
+	}
+	m.conclude(h)
+}
+
+// doubtful reports whether nothing may be answered without asking.
+func (m *model) doubtful() bool { return m.mirroring == MirrorAwait && m.now.Mono >= m.lease }
+
+// telling is what the mirror is told; see the function telling.
+func (it *item) telling(h *amends) string {
+	text := fmt.Sprintf("state %d", it.minutes)
+	switch {
+	case h.removed:
+		text = "removed"
+	case h.content:
+		text = fmt.Sprintf("content %s/%d", it.content, it.minutes)
+	}
+	text += fmt.Sprintf(" #%d v%d", it.cookie, it.version)
+	if it.locked {
+		text += " locked"
+	}
+	return text
+}
+
+// conclude is the end of a change: what has waited for it is done.
+func (m *model) conclude(h *amends) {
+	it := h.it
+	if h.removed {
+		m.bury(it)
+	}
+	for _, r := range h.answers {
+		if taken := m.answer(r.c, "%s", r.text); !taken && r.c == h.grant {
+			h.revoked = true
+		}
+	}
+	if !h.revoked {
+		return
+	}
+	if m.expired(it) {
+		m.bury(it)
+		return
+	}
+	m.amend(it, func() { m.unlock(it) })
+}
+
+// confirmed is a change that mirrors know of.
+func (m *model) confirmed(it *item) {
+	h := it.change
+	it.away, it.change = false, nil
+	m.conclude(h)
+	m.list(it)
+}
+
+// superseded is a change of an item that another node has.
+func (m *model) superseded(it *item) {
+	h := it.change
+	it.change = nil
+	for _, r := range h.answers {
+		m.cut(r.c)
+	}
+	m.oust(it)
+}
+
+// oust takes an item out of service.
+func (m *model) oust(it *item) {
+	m.requeue(it, m.now.Mono)
+	it.away = false
+	m.bury(it)
+	m.list(it)
+}
+
+// ousted is oust for whatever there is under a key.
+func (m *model) ousted(key string) SightState {
+	it := m.items[key]
+	sight := m.sight(key).State
+	if sight == SightHere {
+		m.oust(it)
+	}
+	return sight
 }
 
 // do is a request that has arrived.
@@ -204,9 +337,14 @@ func (m *model) endVoid(it *item) {
 
 // create makes a new session of a Set.
 func (m *model) create(it *item, c *call) {
-	it.content, it.minutes, it.uninit, it.cookie, it.version = string(c.t.Body), c.t.Minutes, c.t.InsertOnly, 1, 1
-	m.slide(it)
-	m.answer(c, "200")
+	lease := m.lease
+	m.lease = NoLease // nobody else can have it
+	m.amend(it, func() {
+		it.content, it.minutes, it.uninit, it.cookie, it.version = string(c.t.Body), c.t.Minutes, c.t.InsertOnly, 1, 1
+		m.slide(it)
+		m.answer(c, "200")
+	})
+	m.lease = lease
 }
 
 func (m *model) expired(it *item) bool { return it.minutes != 0 && m.now.Mono >= it.expires }
@@ -259,6 +397,15 @@ func (m *model) absent(c *call) {
 
 // act is a request that has found its item.
 func (m *model) act(it *item, c *call) {
+	if c.t.Op == Leave {
+		m.serve(it, c)
+	} else {
+		m.amend(it, func() { m.serve(it, c) })
+	}
+}
+
+// serve is act without those to whom it is told.
+func (m *model) serve(it *item, c *call) {
 	if c.revoke {
 		if it.locked && it.cookie == c.t.Cookie {
 			m.unlock(it)
@@ -266,7 +413,7 @@ func (m *model) act(it *item, c *call) {
 		return
 	}
 	if c.t.Op == Leave {
-		if !c.t.Urgent && it.locked && len(it.waiting) > 0 {
+		if m.doubtful() || !c.t.Urgent && it.locked && len(it.waiting) > 0 {
 			m.refuse(it, c)
 			return
 		}
@@ -344,7 +491,11 @@ func (m *model) act(it *item, c *call) {
 			m.refuse(it, c)
 			break
 		}
-		m.bury(it)
+		if m.holding != nil {
+			m.holding.removed = true
+		} else {
+			m.bury(it)
+		}
 		m.answer(c, "200")
 	case Touch:
 		m.answer(c, "200")
@@ -363,6 +514,9 @@ func (m *model) grant(it *item, c *call, told string) bool {
 		it.cookie = 2
 	}
 	it.locked, it.since = true, m.now
+	if m.holding != nil {
+		m.holding.grant = c
+	}
 	return m.answer(c, "200 %s/%d #%d%s", it.content, it.minutes, it.cookie, told)
 }
 
@@ -396,6 +550,13 @@ func (m *model) trim() {
 	for _, it := range m.items {
 		if !it.away {
 			continue
+		}
+		if h := it.change; h != nil && m.now.Mono-h.began >= m.farmWait {
+			for _, r := range h.answers {
+				m.cut(r.c)
+				h.revoked = h.revoked || r.c == h.grant
+			}
+			h.answers = nil
 		}
 		var kept []*call
 		ahead := 0
@@ -434,6 +595,15 @@ func (m *model) cancel(of *client) bool {
 			it.queue = rest
 			return true
 		}
+		if h := it.change; h != nil {
+			for i, r := range h.answers {
+				if r.c.c == of {
+					h.answers = slices.Delete(h.answers, i, i+1)
+					h.revoked = h.revoked || r.c == h.grant
+					return true
+				}
+			}
+		}
 	}
 	return false
 }
@@ -470,6 +640,7 @@ func (m *model) arrived(key string, p *Parcel) {
 // load makes an item that of a parcel.
 func (m *model) load(it *item, p *Parcel) {
 	last := max(it.cookie+it.skip, p.Cookie+uint32(p.Skip))
+	it.loaded++
 	it.content, it.minutes, it.expires = string(p.Body), p.Minutes, m.now.Mono+min(p.Left, int64(p.Minutes)*minute)
 	it.gen, it.version = p.Gen, p.Version
 	it.uninit, it.cookie, it.skip, it.locked = p.Uninitialized, min(last, maxCookie), 0, p.Locked

@@ -44,14 +44,20 @@ func (s *session) load(now Time, p *Parcel) {
 	s.lock.adopt(now, p)
 }
 
-// parcel describes an entered session.
+// parcel describes an entered session. Its body stays as it is when the session is left.
 func (s *session) parcel(now Time) Parcel {
-	p := Parcel{
-		Key: string(s.key()), Literal: s.literal, Body: s.body.bytes(), Minutes: s.minutes, Left: max(0, s.expires-now.Mono),
-		Gen: s.gen, Version: s.version, Uninitialized: s.uninit, Cookie: s.lock.cookie, Skip: s.lock.skip, Locked: s.lock.held,
-	}
-	if s.body.cap() <= bodyShared {
+	p := s.view(now)
+	if !s.shared() {
 		p.Body = append([]byte(nil), p.Body...) // it may be overwritten in place when the session is served again
+	}
+	return p
+}
+
+// view is parcel without a copy: unless the body is shared, it is valid until the session is left.
+func (s *session) view(now Time) Parcel {
+	p := Parcel{
+		Key: *s.head + string(s.tail[:s.tailLen]), Literal: s.literal, Body: s.body.bytes(), Minutes: s.minutes, Left: max(0, s.expires-now.Mono),
+		Gen: s.gen, Version: s.version, Uninitialized: s.uninit, Cookie: s.lock.cookie, Skip: s.lock.skip, Locked: s.lock.held,
 	}
 	if p.Locked {
 		p.LockAge = max(0, now.Mono-s.lock.since)

@@ -4,7 +4,7 @@ import "sync"
 
 // queue holds what cannot go the straight way: for each session with work the tickets queued for it, the run list of those sessions, the
 // acquires that wait for a lock, and the sessions that are away (see trip). All of it is the slow path; one mutex guards it, held for a few pointer
-// assignments at a time, at most for a look at the tickets of one session, never across a copy, a callback or a call out.
+// assignments at a time, at most for a look at the tickets of one session, never across a callback or a call out, and across a copy in glimpse only.
 type queue struct {
 	// Static after construction.
 	perSession int
@@ -268,7 +268,9 @@ func (e *Engine) turn(now Time, lane int, s *session, t *Ticket) {
 		e.do(now, lane, t) // it starts over, and may meet another session with this key
 		return
 	case s.life == void:
-		e.actVoid(now, lane, s, t)
+		if !e.actVoid(now, lane, s, t) {
+			return
+		}
 	case !e.act(now, lane, s, t):
 		return
 	}
@@ -276,7 +278,8 @@ func (e *Engine) turn(now Time, lane int, s *session, t *Ticket) {
 }
 
 // Cancel withdraws a parked ticket. It returns true if the ticket will not be answered, and false if it has been, or is being, answered: a lock
-// that came with the answer must then be given back with Revoke.
+// that came with the answer must then be given back with Revoke. A ticket that waits until a change of its session has been confirmed has been carried out all the
+// same; only the lock that it would have got goes to the next.
 func (e *Engine) Cancel(t *Ticket) bool {
 	q := &e.queue
 	q.mu.Lock()
@@ -288,15 +291,18 @@ func (e *Engine) Cancel(t *Ticket) bool {
 	case waiting:
 		q.unwaitLocked(s, t)
 		q.tidyLocked(s)
+	case confirming:
+		q.dropAnswerLocked(t)
 	default:
 		return false
 	}
 	return true
 }
 
-// Queued reports whether a parked ticket stands in its session's queue: it will be answered soon, whoever holds the lock.
+// Queued reports whether a parked ticket stands in its session's queue, or has been carried out and waits until that is confirmed: it will be answered soon, whoever
+// holds the lock.
 func (e *Engine) Queued(t *Ticket) bool {
 	e.queue.mu.Lock()
 	defer e.queue.mu.Unlock()
-	return t.place == queued
+	return t.place == queued || t.place == confirming
 }

@@ -91,6 +91,9 @@ func (e *Engine) hashOf(s *session) uint64 {
 // session has been left. Smaller ones are copied into the answer, which is cheaper than allocating them anew.
 const bodyShared = 64 << 10
 
+// shared reports whether the body is never overwritten in place.
+func (s *session) shared() bool { return s.body.cap() > bodyShared }
+
 // sessionCost is what a session takes beside its content: the record with its id, its entry and its part of a bucket in the index, and what the
 // allocator and the runtime need to keep them. Measured by BenchmarkSessions in bench; used for the memory account.
 const sessionCost = 200
@@ -112,7 +115,7 @@ func (s *session) slide(now Time) { s.expires = now.Mono + int64(s.minutes)*minu
 
 // content fills the part of the outcome that a successful read has.
 func (s *session) content(out *Outcome) {
-	out.Body, out.Shared, out.Minutes = s.body.bytes(), s.body.cap() > bodyShared, s.minutes
+	out.Body, out.Shared, out.Minutes = s.body.bytes(), s.shared(), s.minutes
 }
 
 // refusal fills the outcome of a request that the lock keeps out.

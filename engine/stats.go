@@ -27,6 +27,8 @@ const (
 	countTransferCuts
 	countReplaced
 	countKeptNewer
+	countMirrored
+	countSuperseded
 	numCounts
 )
 
@@ -91,6 +93,8 @@ type Stats struct {
 	TransferCuts int64                   // requests cut because too many others waited for their session to come
 	Replaced     int64                   // sessions replaced by a newer copy from elsewhere
 	KeptNewer    int64                   // copies from elsewhere that were not newer than the session here
+	Mirrored     int64                   // changes told to mirrors
+	Superseded   int64                   // sessions taken out of service because another node has them, or may have
 	NearMisses   [appkey.NumCauses]int64 // by Cause
 }
 
@@ -121,7 +125,7 @@ func (e *Engine) Stats() Stats {
 		Granted: c.sum(countGranted), WaitTimeouts: c.sum(countWaitTimeouts), Identical: c.sum(countIdentical),
 		LocksLeft: c.sum(countLocksLeft), Fetches: c.sum(countFetches), Arrived: c.sum(countArrived), Left: c.sum(countLeft),
 		Undecided: c.sum(countUndecided), FarmCuts: c.sum(countFarmCuts), TransferCuts: c.sum(countTransferCuts),
-		Replaced: c.sum(countReplaced), KeptNewer: c.sum(countKeptNewer),
+		Replaced: c.sum(countReplaced), KeptNewer: c.sum(countKeptNewer), Mirrored: c.sum(countMirrored), Superseded: c.sum(countSuperseded),
 	}
 	s.Sessions = s.Created + s.Arrived - s.Removed - s.Expired - s.Left
 	s.Locked = c.sum(countLocked) - c.sum(countUnlocked)

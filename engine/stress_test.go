@@ -27,8 +27,13 @@ func TestStress(t *testing.T) {
 			if rnd.IntN(3) > 0 {
 				opt.LockWait = 3 * time.Millisecond
 			}
+			beat := 100 * time.Microsecond
+			if rnd.IntN(2) == 0 { // some wait too long for the farm, or until a change is confirmed
+				opt.FarmWait, beat = MinFarmWait, time.Millisecond
+			}
 			st := newStress(t, opt, seed%2 == 0)
-			st.helpers = seed%4 < 2
+			st.helpers, st.beat = seed%4 < 2, beat
+			st.mirrors(int(seed % 3))
 			lanes := st.run(rnd, 4, 300)
 			st.checkHistory(lanes)
 		})
@@ -44,6 +49,7 @@ func TestStressExpiry(t *testing.T) {
 			rnd := random(t, seed)
 			st := newStress(t, Options{LockWait: 20 * time.Second, LockQueue: 3, StaleLock: time.Minute, MaxMemory: 2000}, seed%2 == 0)
 			st.helpers, st.minutes, st.beat, st.rareness = seed%4 < 2, 1, 2*time.Second, 4
+			st.mirrors(int(seed % 3))
 			st.run(rnd, 4, 300)
 		})
 	}
@@ -69,10 +75,125 @@ type stress struct {
 	mu    sync.Mutex
 	finds []stressFind
 	shelf map[string]Parcel // sessions that are elsewhere
-	hands map[string]bool   // of them, those that are being brought here unasked
+	hands map[string]int    // of sessions that are, or may be in a moment, those that somebody is bringing here unasked, or taking away
 	known map[string]bool   // to be nowhere
 	peers map[string]int    // lanes that take a session away, or have it on its way
 	turns map[string]int    // how often that has begun or ended
+
+	mirroring int // 0: nobody is told; 1: changes are awaited all the time; 2: sometimes
+	changes   []*Change
+	waiting   map[*Change]bool  // neither confirmed nor superseded yet
+	stamps    map[string]Parcel // what has been told last
+}
+
+// mirrors says how changes are told; see stress.mirroring.
+func (st *stress) mirrors(mirroring int) {
+	st.mirroring = mirroring
+	st.e.SetMirror(st)
+	if mirroring > 0 {
+		st.e.SetMirroring(MirrorAwait)
+	}
+}
+
+// Changed implements Mirror: one of the lanes will confirm it.
+func (st *stress) Changed(c *Change) bool {
+	readBody(st.t, c.Parcel.Body)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	p, last := &c.Parcel, st.stamps[c.Key]
+	if p.Gen < last.Gen || p.Gen == last.Gen && (p.Version < last.Version || p.Cookie < last.Cookie) && (!c.Content || p.Version > 1) {
+		st.t.Errorf("%q is told to be %+v after %+v", c.Key, p, last)
+	}
+	if c.Removed || st.mirroring != 1 { // what comes next may be another session, of which only a part is told
+		p = new(Parcel)
+	}
+	st.stamps[c.Key] = *p
+	if c.Awaited {
+		st.changes = append(st.changes, c)
+		st.waiting[c] = true
+	}
+	return true
+}
+
+// Expired implements Mirror.
+func (st *stress) Expired(key string) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	delete(st.stamps, key)
+}
+
+// conclude confirms a change, or supersedes it. It returns false if none waits.
+func (st *stress) conclude(lane int, rnd *rand.Rand) bool {
+	st.mu.Lock()
+	n := len(st.changes)
+	if n == 0 {
+		st.mu.Unlock()
+		return false
+	}
+	i := rnd.IntN(n)
+	c := st.changes[i]
+	st.changes[i] = st.changes[n-1]
+	st.changes = st.changes[:n-1]
+	delete(st.waiting, c)
+	st.mu.Unlock()
+	if st.e.opt.Elsewhere == nil || rnd.IntN(20) > 0 {
+		st.e.Confirm(st.now(), lane, c)
+		return true
+	}
+	st.takeAway(c.Key, func() (Parcel, bool) {
+		p, ok := st.e.Supersede(st.now(), lane, c)
+		if !ok {
+			st.t.Errorf("a change of %q was over already", c.Key)
+		}
+		if c.grant != nil { // who was given the lock has not been told
+			p.Locked = false
+		}
+		return p, ok && !c.Removed
+	})
+	return true
+}
+
+// oust takes a session out of service.
+func (st *stress) oust(lane int, key string) {
+	st.takeAway(key, func() (Parcel, bool) {
+		p, sight := st.e.Oust(st.now(), lane, []byte(key))
+		return p, sight == SightHere
+	})
+}
+
+// takeAway lets f take a session out of service, which is elsewhere from then on.
+func (st *stress) takeAway(key string, f func() (Parcel, bool)) {
+	st.peer(key, 1)
+	st.hand(key, 1) // nobody looks for it before it is where it will be
+	if p, ok := f(); ok {
+		p.Gen++
+		st.mu.Lock()
+		st.shelf[key] = p
+		st.mu.Unlock()
+	}
+	st.hand(key, -1)
+	st.peer(key, -1)
+}
+
+// hand notes that a session is being brought or taken away (1), or no longer (-1).
+func (st *stress) hand(key string, by int) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.hands[key] += by
+}
+
+// switches changes how changes are told, and until when nobody has to ask.
+func (st *stress) switches(rnd *rand.Rand) {
+	if st.mirroring == 2 {
+		st.e.SetMirroring(Mirroring(rnd.IntN(3)))
+	}
+	if st.mirroring > 0 {
+		lease := int64(NoLease)
+		if rnd.IntN(3) == 0 {
+			lease = st.mono.Load() + rnd.Int64N(int64(10*st.beat))
+		}
+		st.e.SetLease(lease)
+	}
 }
 
 // stressFind is a search that has not been answered.
@@ -85,7 +206,7 @@ func newStress(t *testing.T, opt Options, farm bool) *stress {
 	st := &stress{
 		t: t, keys: append(collidingKeys(opt.Seed, 2), k), minutes: 20, beat: 100 * time.Microsecond, rareness: 60, deadline: time.Now().Add(time.Minute),
 		poke: make(chan struct{}, 1), shelf: map[string]Parcel{},
-		hands: map[string]bool{}, known: map[string]bool{}, peers: map[string]int{}, turns: map[string]int{},
+		hands: map[string]int{}, waiting: map[*Change]bool{}, stamps: map[string]Parcel{}, known: map[string]bool{}, peers: map[string]int{}, turns: map[string]int{},
 	}
 	opt.Ready = func(int) {
 		select {
@@ -139,16 +260,16 @@ func (st *stress) peer(key string, by int) {
 func (st *stress) bring(lane int, key string) {
 	st.mu.Lock()
 	p, ok := st.shelf[key]
-	if !ok || st.hands[key] {
+	if !ok || st.hands[key] > 0 {
 		st.mu.Unlock()
 		return
 	}
-	st.hands[key] = true
+	st.hands[key]++
 	st.mu.Unlock()
 	placed := st.e.Place(st.now(), lane, p)
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	delete(st.hands, key)
+	st.hands[key]--
 	switch placed {
 	case PlacedNew, PlacedSought:
 		delete(st.shelf, key)
@@ -168,7 +289,7 @@ func (st *stress) search(lane int, rnd *rand.Rand) {
 	asked := st.finds[0]
 	f := asked.f
 	st.finds = st.finds[1:]
-	if st.hands[f.Key] && !f.Done() { // the answer is on its way
+	if st.hands[f.Key] > 0 && !f.Done() { // the answer is on its way
 		st.finds = append(st.finds, asked)
 		st.mu.Unlock()
 		return
@@ -219,6 +340,10 @@ func (st *stress) run(rnd *rand.Rand, lanes, requests int) []*stressLane {
 	wg.Wait()
 	close(quit)
 	workers.Wait()
+	st.e.SetMirroring(MirrorNone)
+	for st.conclude(NoLane, rnd) { // nobody waits for an answer any more
+		continue
+	}
 	if !st.t.Failed() {
 		st.atRest()
 	}
@@ -319,6 +444,7 @@ type stressClient struct {
 	gone      bool
 	cancelled bool
 	answered  bool
+	change    *Change // which waits, or has waited: the request has been carried out
 	out       told
 	end       int64
 }
@@ -332,7 +458,14 @@ func newStressLane(st *stress, id int, rnd *rand.Rand) *stressLane {
 }
 
 // Park implements Caller. Key and body are the client's own.
-func (c *stressClient) Park(*Ticket) {}
+func (c *stressClient) Park(t *Ticket) {
+	if t.held == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.change = t.held
+}
 
 // Answer implements Caller.
 func (c *stressClient) Answer(t *Ticket, _ int) bool {
@@ -342,10 +475,21 @@ func (c *stressClient) Answer(t *Ticket, _ int) bool {
 	if c.answered || c.cancelled {
 		c.st.t.Errorf("%s is answered %v, cancelled %v, and answered", t.Op, c.answered, c.cancelled)
 	}
+	if c.change != nil && t.Out.Status != Cut && c.st.waits(c.change) {
+		c.st.t.Errorf("%s is answered %s before its change has been confirmed", t.Op, t.Out.Status)
+	}
 	c.answered = true
 	c.out = told{t.Out.Status, body, t.Out.Cookie, t.Out.Uninitialized, c.gone}
+	c.in.done = c.change != nil
 	c.end = c.st.stamp.Add(1)
 	return !c.gone
+}
+
+// waits reports whether a change has still to be confirmed.
+func (st *stress) waits(c *Change) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.waiting[c]
 }
 
 // makeBody returns body number n: the number over and over, so that a mixture of two is noticed.
@@ -422,7 +566,7 @@ func (l *stressLane) begin(c *stressClient) {
 		}
 	}
 	c.key, c.in, c.t, c.busy = key, in, t, true
-	c.answered, c.call = false, l.st.stamp.Add(1)
+	c.answered, c.change, c.call = false, nil, l.st.stamp.Add(1)
 	l.st.e.Do(l.st.now(), l.id, &c.t)
 }
 
@@ -461,6 +605,10 @@ func (l *stressLane) cancel(c *stressClient) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cancelled = true
+	if c.change != nil { // it has been carried out, and nobody is told
+		c.in.done, c.out, c.end = true, told{status: Cut}, l.st.stamp.Add(1)
+		l.record(c)
+	}
 	if c.answered {
 		l.st.t.Errorf("%s is answered and cancelled", c.t.Op)
 	}
@@ -542,12 +690,10 @@ func (l *stressLane) move(left int) {
 		p := l.st.e.Parcel(l.st.now(), x)
 		l.st.mu.Lock()
 		l.st.shelf[p.Key] = p
-		l.st.hands[p.Key] = true // nobody brings it back before it has left
+		l.st.hands[p.Key]++ // nobody brings it back before it has left
 		l.st.mu.Unlock()
 		l.st.e.Left(l.id, x)
-		l.st.mu.Lock()
-		delete(l.st.hands, p.Key)
-		l.st.mu.Unlock()
+		l.st.hand(p.Key, -1)
 		l.st.peer(p.Key, -1)
 	}
 }
@@ -555,6 +701,15 @@ func (l *stressLane) move(left int) {
 // help does some of the work that nobody in particular has to do.
 func (l *stressLane) help() {
 	l.st.search(l.id, l.rnd)
+	if l.rnd.IntN(2) == 0 {
+		l.st.conclude(l.id, l.rnd)
+	}
+	if l.rnd.IntN(200) == 0 {
+		l.st.switches(l.rnd)
+	}
+	if l.st.mirroring > 0 && l.st.e.opt.Elsewhere != nil && l.rnd.IntN(400) == 0 {
+		l.st.oust(l.id, l.st.keys[l.rnd.IntN(len(l.st.keys))])
+	}
 	if l.rnd.IntN(10) == 0 {
 		l.st.bring(l.id, l.st.keys[l.rnd.IntN(len(l.st.keys))])
 	}

@@ -48,8 +48,7 @@ func (e *Engine) sweep(now Time, budget int) {
 			}
 			h.mu.Unlock()
 			for _, s := range expired[:n] {
-				e.bury(NoLane, s)
-				e.counts.add(NoLane, countExpired)
+				e.expire(NoLane, s)
 				e.leave(NoLane, s)
 			}
 		}

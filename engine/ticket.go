@@ -84,6 +84,8 @@ type Ticket struct {
 	// Urgent is for a Leave: the session is wanted for a save or an unlocking. One that is not is answered Locked, and changes nothing, if somebody here waits
 	// for the session's lock.
 	Urgent bool
+	// Look is for a Leave: the session is not to be taken, only to be found out about.
+	Look bool
 	// Yield asks for the session's queue although the straight way may be free: the session has had more than its share of this moment.
 	Yield   bool
 	Cookie  uint32
@@ -99,9 +101,10 @@ type Ticket struct {
 
 	// Owned by the engine between Do and the answer.
 
-	late   bool  // a waiter past its deadline: refuse, and do not slide
-	revoke bool  // take back the lock with this Cookie; nobody is answered. See Revoke
-	since  int64 // Time.Mono of Do; changed under queue.mu if the ticket is queued. What it may wait for the farm counts from then
+	late   bool    // a waiter past its deadline: refuse, and do not slide
+	revoke bool    // take back the lock with this Cookie; nobody is answered. See Revoke
+	held   *Change // its answer waits until this change has been told, and confirmed if that is awaited; nil if it does not
+	since  int64   // Time.Mono of Do; changed under queue.mu if the ticket is queued. What it may wait for the farm counts from then
 
 	// Guarded by queue.mu.
 
@@ -117,7 +120,8 @@ type Ticket struct {
 type place uint8
 
 const (
-	nowhere place = iota
-	queued        // in the session's queue
-	waiting       // among those who wait for its lock
+	nowhere    place = iota
+	queued           // in the session's queue
+	waiting          // among those who wait for its lock
+	confirming       // among those whom a change of it has to answer
 )

@@ -12,7 +12,8 @@ import (
 // entered the session thereby.
 type trip struct {
 	session *session // static after construction
-	inward  bool     // the session is looked for; otherwise it is leaving. Static after construction
+	inward  bool     // the session is looked for; otherwise it is leaving, or a change is to be confirmed. Static after construction
+	change  *Change  // which one; nil if none. Static after construction
 
 	over atomic.Bool // set once, under queue.mu
 
@@ -179,6 +180,12 @@ func (q *queue) trim(now Time) (overdue, surplus list) {
 	q.removeTripLocked(x)
 	q.pushTripLocked(x)
 	s, ahead := x.session, 0
+	if c := x.change; c != nil && c.began+q.farmWait <= now.Mono {
+		for t := c.answers.head; t != nil; t = c.answers.head {
+			q.dropAnswerLocked(t)
+			overdue.push(t)
+		}
+	}
 	for t := s.box.tickets.head; t != nil; {
 		next := t.next
 		switch {

@@ -9,13 +9,14 @@ package engine
 // Invariant: a void placeholder has been entered or has tickets queued, so the gate is never free and only Run enters it; leaveTurn buries it
 // when nobody is left.
 
-// actVoid carries out a ticket in an entered void placeholder, and answers it.
-func (e *Engine) actVoid(now Time, lane int, s *session, t *Ticket) {
+// actVoid carries out a ticket in an entered void placeholder, and answers it. It returns false if the record, a session now, must stay entered: mirrors are
+// to know of it first.
+func (e *Engine) actVoid(now Time, lane int, s *session, t *Ticket) bool {
 	t.Out = Outcome{}
 	switch {
 	case t.revoke: // the lock has gone with the session
 	case t.Op == Set:
-		e.fill(now, lane, s, t)
+		return e.fill(now, lane, s, t)
 	case t.Op == Leave:
 		// From now on the peer may create the session. Those who are queued behind must ask anew: that it is nowhere is no longer known.
 		e.bury(lane, s)
@@ -23,24 +24,25 @@ func (e *Engine) actVoid(now Time, lane int, s *session, t *Ticket) {
 	default:
 		e.notFound(now, lane, t)
 	}
+	return true
 }
 
 // fill makes an entered void placeholder the session of a Set. If there is no memory for it the placeholder stays void.
-func (e *Engine) fill(now Time, lane int, s *session, t *Ticket) {
+func (e *Engine) fill(now Time, lane int, s *session, t *Ticket) bool {
 	if e.closed.Load() {
 		e.turnAway(lane, t)
-		return
+		return true
 	}
 	cost := s.begin(now, t)
 	if !e.memory.hasRoomNew(cost) || !e.memory.take(cost) { // the placeholder has paid for the record, but as if a session came
 		s.life, s.body, s.minutes = void, blob{}, 0
 		e.refuse(t)
 		e.answer(lane, t)
-		return
+		return true
 	}
 	e.enrol(s)
 	e.queue.inhabit(s)
-	e.born(lane, t)
+	return e.born(now, lane, s, t)
 }
 
 // leaveTurn leaves a session in which a turn or a search has ended. If it is a void placeholder and nobody is queued for it any more, it is buried; who is

@@ -16,6 +16,7 @@ func (e *Engine) wait(now Time, s *session, t *Ticket) bool {
 	if full || over {
 		return false
 	}
+	t.held = nil // what it has changed, if anything, is not what it waits for
 	t.Caller.Park(t)
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -3,6 +3,8 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +28,10 @@ type world struct {
 	finds      []*Fetch        // unanswered
 	nowhere    map[string]bool // keys that no other node is known to have
 	moving     *Leaving        // a hand-over under way
+	changes    []*Change       // told, and to be confirmed
+	deaf       bool            // the mirror does not take changes any more
+	expired    []string        // keys of which the mirror has been told so
+	log        []logged        // what the mirror and the clients have been told, in order
 	refusals   []Refusal
 	nearMisses []NearMiss
 	left       []StaleLock
@@ -179,6 +185,104 @@ func (w *world) turns(n int) bool {
 	return more
 }
 
+// logged is something that has been told: a change to the mirror, or an answer.
+type logged struct {
+	c    *client // nil for a change
+	text string
+}
+
+// mirrored makes the world the mirror of its engine.
+func (w *world) mirrored(m Mirroring) *world {
+	w.e.SetMirror(w)
+	w.e.SetMirroring(m)
+	return w
+}
+
+// Changed implements Mirror. Somebody has to call confirm or supersede afterwards if the change is awaited.
+func (w *world) Changed(c *Change) bool {
+	s := c.session
+	if s.gate.bits.Load()&gateEntered == 0 || string(s.key()) != c.Key || c.Key != c.Parcel.Key {
+		w.tb.Errorf("%q is told to have changed; gate %b, key %q", c.Key, s.gate.bits.Load(), s.key())
+	}
+	if told := c.Content && !c.Removed; (c.Parcel.Body != nil) != told || told && !bytes.Equal(c.Parcel.Body, s.body.bytes()) {
+		w.tb.Errorf("%q: told content %v, and a body of %d bytes", c.Key, c.Content, len(c.Parcel.Body))
+	}
+	if whole := w.e.State(w.now, c); c.Content && !c.Removed && !reflect.DeepEqual(whole, c.Parcel) {
+		w.tb.Errorf("%q: told %+v, the state is %+v", c.Key, c.Parcel, whole)
+	}
+	w.log = append(w.log, logged{text: telling(c)})
+	if c.Awaited && !w.deaf {
+		w.changes = append(w.changes, c)
+		w.away[s] = true
+	}
+	return !w.deaf
+}
+
+// Expired implements Mirror.
+func (w *world) Expired(key string) { w.expired = append(w.expired, key) }
+
+// telling describes what the mirror is told, such as
+//
+//	content text/20 #1 v1       a state with content: that and the sliding life, cookie, version
+//	state 20 #2 v1 locked       one without
+//	removed #2 v1 locked        a session that is gone
+func telling(c *Change) string {
+	p := &c.Parcel
+	text := fmt.Sprintf("state %d", p.Minutes)
+	switch {
+	case c.Removed:
+		text = "removed"
+	case c.Content:
+		text = fmt.Sprintf("content %s/%d", p.Body, p.Minutes)
+	}
+	text += fmt.Sprintf(" #%d v%d", p.Cookie, p.Version)
+	if p.Locked {
+		text += " locked"
+	}
+	return text
+}
+
+// waits reports whether a change is to be confirmed.
+func (w *world) waits(c *Change) bool { return slices.Contains(w.changes, c) }
+
+// takeChange takes one of the changes that are to be confirmed.
+func (w *world) takeChange(i int) *Change {
+	w.tb.Helper()
+	if i >= len(w.changes) {
+		w.tb.Fatal("nothing is to be confirmed")
+	}
+	c := w.changes[i]
+	w.changes = slices.Delete(w.changes, i, i+1)
+	delete(w.away, c.session)
+	return c
+}
+
+// confirm says that the mirror knows of a change.
+func (w *world) confirm(i int) {
+	w.tb.Helper()
+	w.e.Confirm(w.now, 0, w.takeChange(i))
+	w.forget()
+}
+
+// supersede says that another node has the session of a change.
+func (w *world) supersede(i int) Parcel {
+	w.tb.Helper()
+	p, ok := w.e.Supersede(w.now, 0, w.takeChange(i))
+	if !ok {
+		w.tb.Error("the change was over already")
+	}
+	w.forget()
+	return p
+}
+
+// confirmAll ends the mirroring.
+func (w *world) confirmAll() {
+	w.e.SetMirroring(MirrorNone)
+	for len(w.changes) > 0 {
+		w.confirm(0)
+	}
+}
+
 // client is who makes a request: an engine.Caller that keeps what it is told.
 type client struct {
 	w    *world
@@ -188,6 +292,7 @@ type client struct {
 	room int  // bytes reserved for the body
 
 	parks     int
+	change    *Change // what it has changed waits until it is confirmed
 	answers   int
 	cancelled bool
 	lane      int
@@ -200,6 +305,13 @@ func (c *client) Park(t *Ticket) {
 		c.w.tb.Error("somebody else's ticket is parked")
 	}
 	c.parks++
+	if t.held != nil {
+		c.change = t.held
+		if t.Op == Set { // the body has been stored, or given back
+			c.w.reserved -= int64(c.room)
+			c.room = 0
+		}
+	}
 	if c.parks > 1 {
 		return
 	}
@@ -217,7 +329,11 @@ func (c *client) Answer(t *Ticket, lane int) bool {
 	if c.answers++; c.answers > 1 || c.cancelled {
 		c.w.tb.Errorf("%s is answered %d times, cancelled %v", c, c.answers, c.cancelled)
 	}
+	if c.change != nil && c.w.waits(c.change) && t.Out.Status != Cut {
+		c.w.tb.Errorf("%s is answered before its change has been confirmed", c)
+	}
 	c.lane, c.got = lane, t.Out
+	c.w.log = append(c.w.log, logged{c, describe(t.Op, &t.Out)})
 	if !t.Out.Shared {
 		c.got.Body = bytes.Clone(t.Out.Body)
 	}
