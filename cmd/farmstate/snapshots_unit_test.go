@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/data"
+	"github.com/farmstate/farmstate/engine"
+	"github.com/farmstate/farmstate/engine/snapshot"
+	"github.com/farmstate/farmstate/netpoll"
+	"github.com/farmstate/farmstate/peer"
+	"github.com/farmstate/farmstate/peer/message"
+)
+
+// newSnapshots has an engine with so many sessions, which have one large body among them.
+func newSnapshots(t *testing.T, sessions int) *snapshots {
+	t.Helper()
+	clock := netpoll.NewClock()
+	e, err := engine.New(engine.Options{}, clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := make([]byte, 100<<10)
+	for i := range sessions {
+		e.Place(clock.Now(), engine.NoLane, engine.Parcel{Key: fmt.Sprint("key", i), Body: body, Minutes: 20, Left: int64(time.Minute), Cookie: 1})
+	}
+	dir, err := data.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = dir.Close() })
+	s := &snapshots{dir: dir, engine: e, now: clock.Now, logger: slog.New(slog.DiscardHandler), asked: make(chan chan<- error), ended: make(chan struct{})}
+	s.ctx, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+// loadAll counts the sessions of the snapshot.
+func (s *snapshots) loadAll(t *testing.T) (n int64) {
+	t.Helper()
+	x, _, err := s.dir.Load(time.Now(), nil, func(*snapshot.Header, engine.Parcel) bool { return true })
+	if err != nil || x.Damage != nil {
+		t.Fatal(err, x.Damage)
+	}
+	return x.Sessions
+}
+
+// until waits for a state.
+func (s *snapshots) until(t *testing.T, what string, holds func(*snapshotStatus) bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(patience); !holds(s.status()); {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s: %+v", what, s.status())
+		}
+	}
+}
+
+// TestSnapshotNowAndThen: snapshots are written without anybody asking, one after the other.
+func TestSnapshotNowAndThen(t *testing.T) {
+	s := newSnapshots(t, 3)
+	s.every = 5 * time.Millisecond
+	s.start()
+	var first time.Time
+	s.until(t, "a snapshot", func(x *snapshotStatus) bool {
+		if x.Written != nil {
+			first = *x.Written
+		}
+		return x.Written != nil
+	})
+	s.until(t, "the next one", func(x *snapshotStatus) bool { return x.Written.After(first) })
+	s.stop()
+	if n := s.loadAll(t); n != 3 {
+		t.Errorf("%d sessions", n)
+	}
+	if m := s.stats(); m.Sessions != 3 || m.Bytes < 3*100<<10 || m.Failures != 0 || m.Written.Before(first) {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestSnapshotPace: while the node serves a snapshot takes its time; a stop does not wait for that, and leaves the one before; the last one is written at once.
+func TestSnapshotPace(t *testing.T) {
+	const sessions = 1500 // 150 MB: two seconds at the rate
+	s := newSnapshots(t, 10)
+	if _, err := s.save(t.Context(), slog.LevelInfo, snapshotRate); err != nil {
+		t.Fatal(err)
+	}
+	body := make([]byte, 100<<10)
+	for i := range sessions {
+		s.engine.Place(s.now(), engine.NoLane, engine.Parcel{Key: fmt.Sprint("more", i), Body: body, Minutes: 20, Left: int64(time.Minute), Cookie: 1})
+	}
+	s.start()
+	answer := make(chan error, 1)
+	s.asked <- answer
+	s.until(t, "a snapshot to begin", func(x *snapshotStatus) bool { return x.Running })
+	s.stop()
+	if err := <-answer; !errors.Is(err, errGivenUp) {
+		t.Error(err)
+	}
+	if x := s.status(); x.Failures != 0 || x.Sessions != 10 || x.Running {
+		t.Errorf("%+v", x)
+	}
+	if n := s.loadAll(t); n != 10 {
+		t.Errorf("%d sessions", n)
+	}
+	if kept := s.saveRest(); kept != sessions+10 {
+		t.Errorf("%d sessions were kept", kept)
+	}
+}
+
+// shelved is a shelf.
+type shelved []string
+
+// Shelve implements shelf.
+func (s *shelved) Shelve(owner message.Node, p engine.Parcel) bool {
+	*s = append(*s, fmt.Sprintf("%s of %d", p.Key, owner[0]))
+	return true
+}
+
+// TestLoadInto: in a farm sessions go onto the shelf under their owner, and none is served; alone they are served; both as far as there is memory.
+func TestLoadInto(t *testing.T) {
+	clock := netpoll.NewClock()
+	e, err := engine.New(engine.Options{MaxMemory: 1 << 20}, clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s shelved
+	into := onto(&s, e)
+	small := engine.Parcel{Key: "small", Body: make([]byte, 100), Cookie: 1}
+	large := engine.Parcel{Key: "large", Body: make([]byte, 2<<20), Cookie: 1}
+	if !into(message.Node{7}, small) || into(message.Node{7}, large) || fmt.Sprint(s) != "[small of 7]" || e.Stats().Sessions != 0 {
+		t.Errorf("%v, %d sessions are served", s, e.Stats().Sessions)
+	}
+	if !settle(e, clock, small) || settle(e, clock, large) || e.Stats().Sessions != 1 {
+		t.Errorf("%d sessions are served", e.Stats().Sessions)
+	}
+	for addr, want := range map[string]bool{"": false, "127.0.0.1:1": true} {
+		n := &node{cfg: &config.Config{Standalone: true}, farm: new(peer.Farm)}
+		if addr != "" {
+			n.cfg.Peers = []string{addr}
+		}
+		if n.mayHaveOthers() != want {
+			t.Errorf("peers %q: others %v", n.cfg.Peers, !want)
+		}
+	}
+}
