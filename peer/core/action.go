@@ -30,6 +30,7 @@ const AllOriginals = -1
 type Take struct {
 	Key    string
 	Urgent bool
+	Look   bool // find out whether it is here, and leave it
 	Move   *Move
 }
 
@@ -75,6 +76,43 @@ type Forget struct{ Key string }
 // Drop gives back the memory of a session that was held here and has not become ours.
 type Drop struct{ Parcel *engine.Parcel }
 
+// Confirm says to the engine that the mirrors have a change.
+type Confirm struct{ Change *Change }
+
+// Supersede says to the engine that a session, of which a change waits, is, or may be, another node's by now. Its outcome is passed to Ousted.
+type Supersede struct {
+	Change       *Change
+	Newer        bool // it is certain that there is a newer state elsewhere
+	Gen, Version uint32
+	Node         message.Node
+	pause        *inflow
+}
+
+// Oust is Supersede for a session of which no change waits. While somebody is in the session it is to be tried again; see Blocked.
+type Oust struct {
+	Key          string
+	Newer        bool
+	Gen, Version uint32 // of the other state
+	Node         message.Node
+	pause        *inflow
+}
+
+// Lift raises the generation of a session (engine.Lift), or, if Change is set, of the one of which that waits.
+type Lift struct {
+	Key    string
+	Change *Change
+	Gen    uint32
+}
+
+// Charge takes so many bytes of the memory account, whatever its cap says, or gives them back.
+type Charge struct{ Bytes int }
+
+// Quarantine keeps a state of a session that has given way to one of generation Gen.
+type Quarantine struct {
+	Parcel *engine.Parcel
+	Gen    uint32
+}
+
 // Notice is something that a person may want to know.
 type Notice struct {
 	What Event
@@ -97,6 +135,13 @@ func (Forget) action()   {}
 func (Drop) action()     {}
 func (Notice) action()   {}
 
+func (Confirm) action()    {}
+func (Supersede) action()  {}
+func (Oust) action()       {}
+func (Charge) action()     {}
+func (Lift) action()       {}
+func (Quarantine) action() {}
+
 // Event names what a Notice is about. The names are stable: they appear in the log and in metrics.
 type Event string
 
@@ -109,6 +154,10 @@ const (
 	MoveCalledOff    Event = "move_called_off"    // a move took too long or was refused; the session has stayed
 	SearchUndecided  Event = "search_undecided"   // nobody could say where a session is
 	OriginalMove     Event = "original_move"      // a session went to an original or came from one, and lost what an original does not carry
+	SessionTakenOver Event = "session_taken_over" // a session has been taken over from a copy, because its owner has ended or counts as dead
+	CopyRefused      Event = "copy_refused"       // a mirror had no room for a copy
+	CopyResync       Event = "copy_resync"        // a mirror has forgotten what it had from here: all goes there again
+	CopyBacklog      Event = "copy_backlog"       // a mirror does not keep up: updates to it are left out until it does
 	OriginalKept     Event = "original_uncertain" // an original did not answer a transfer: it may have a copy, too
 )
 
@@ -132,6 +181,18 @@ type Counts struct {
 	OriginalOut   int64
 	OriginalFails int64
 	Rebroadcasts  int64 // towards originals
+
+	TakenOver     int64 // sessions taken over from copies
+	Superseded    int64 // sessions that were put out of service, because others have taken them over, or may have
+	Alone         int64 // changes that were answered with no copy elsewhere
+	CopiesMade    int64 // sessions whose missing copies have been made
+	CopiesSpread  int64 // copies sent on by us whose owner is silent
+	Reclaims      int64 // searches for sessions whose owner has ended, for which nobody has asked
+	Leftovers     int64 // copies that were dropped because another node serves the session and knows nothing of them
+	CopiesDropped int64 // by mirrors, because we have told them
+	CopiesRefused int64 // updates that mirrors have refused
+	CopiesExpired int64 // copies here whose owner had ended and whose time was up
+	Resyncs       int64 // streams begun anew
 }
 
 // Gauges are what is going on now.
@@ -186,4 +247,15 @@ func (n *Counts) Add(o Counts) {
 	n.OriginalOut += o.OriginalOut
 	n.OriginalFails += o.OriginalFails
 	n.Rebroadcasts += o.Rebroadcasts
+	n.TakenOver += o.TakenOver
+	n.Superseded += o.Superseded
+	n.Alone += o.Alone
+	n.CopiesMade += o.CopiesMade
+	n.CopiesSpread += o.CopiesSpread
+	n.Reclaims += o.Reclaims
+	n.Leftovers += o.Leftovers
+	n.CopiesDropped += o.CopiesDropped
+	n.CopiesRefused += o.CopiesRefused
+	n.CopiesExpired += o.CopiesExpired
+	n.Resyncs += o.Resyncs
 }

@@ -33,21 +33,25 @@ type Core struct {
 	fresh      *recent[string, fresh]    // sessions that originals have just sent here
 
 	neighbours map[message.Node]*neighbour
-	sum        uint32                      // of the neighbours; see announce
-	announcing bool                        // they will be told in a moment
-	order      []*neighbour                // the same, in order of arrival: maps have none, and a simulation must be repeatable
-	lost       *recent[message.Node, bool] // neighbours whose link has broken and who may live
-	ended      int64                       // when it last became known that a node has ended
-	ends       uint64                      // how often
-	originals  map[int]bool                // originals with a live link
-	joining    bool                        // links are still being made: no miss is definite
+	sum        uint32       // of the neighbours; see announce
+	announcing bool         // they will be told in a moment
+	order      []*neighbour // the same, in order of arrival: maps have none, and a simulation must be repeatable
+	lost       absences     // neighbours whose link has broken and who may live
+	ended      int64        // when it last became known that a node has ended
+	ends       uint64       // how often
+	originals  map[int]bool // originals with a live link
+	joining    bool         // links are still being made: no miss is definite
 	leaving    bool
 	handing    int // hand-overs under way
 	handBytes  int64
-	turn       int // of the originals, at hand-over
-	holding    int // copies held for others
-	moving     int // items with a move
-	settling   int // items that are settling
+	felt       int64 // when we were last called
+	dazed      int64 // until then no miss is definite; see feel
+	turn       int   // of the originals, at hand-over
+	holding    int   // copies held for others
+	moving     int   // items with a move
+	settling   int   // items that are settling
+
+	copies
 
 	timers timers
 	swept  int64 // when what is remembered no longer was given up last
@@ -63,6 +67,18 @@ type Options struct {
 	MaxForwards  uint8
 	QueryTimeout time.Duration
 	NewID        func() message.ID // random ids
+	// Copies is how many nodes are to have a session: its owner, and mirrors. 0 and 1 mean no mirrors.
+	Copies int
+	// Ack says when a change is answered.
+	Ack Ack
+	// Backlog is how many bytes of updates may wait for one mirror before those for which nobody waits are left out.
+	Backlog int
+	// TouchPeriod is how much a mirror's idea of a session's life may be behind.
+	TouchPeriod time.Duration
+	// Look says what the engine has of a session now. An update may be taken in long after it has come.
+	Look func(key string) engine.Sight
+	// Seed of the placement of copies; the same in all nodes of a farm.
+	Seed uint64
 	// Slack is how long before its requests' deadline a search ends, so that they are told what has come of it, and not that their time is up.
 	Slack  time.Duration
 	Weaken Weakness // for the simulator's own test; leave it 0
@@ -75,6 +91,9 @@ type Weakness uint8
 const (
 	NoGenerationCheck Weakness = 1 << iota // any copy of a session is as good as any other, and any acknowledgement counts
 	NoRank                                 // searches that meet are not ordered
+	NoEpoch                                // a taking over does not raise the generation, and old updates are taken in
+	NoLease                                // a node answers with what it has however long it has been silent
+	NoTombs                                // removals are not kept in mind
 )
 
 // Bounds. What is beyond them is answered "undecided" or refused, and its sender tries again or elsewhere.
@@ -121,7 +140,7 @@ func New(opt Options) *Core {
 		finished: newRecent[message.ID, bool](maxMemory), broadcasts: newRecent[broadcast, bool](maxMemory),
 		fresh:      newRecent[string, fresh](maxMemory),
 		neighbours: map[message.Node]*neighbour{},
-		lost:       newRecent[message.Node, bool](maxLost),
+		copies:     newCopies(),
 		originals:  map[int]bool{},
 		ended:      math.MinInt64,
 	}
@@ -146,14 +165,17 @@ func (c *Core) Leave(leaving bool) { c.leaving = leaving }
 // item is what is going on about one session. It exists while anything is.
 type item struct {
 	key      string
-	search   *search  // this node looks for it
-	move     *Move    // it is on its way out
-	held     *held    // a copy of it is here that is not this node's yet
-	askers   []*query // who waits for it here, in order of asking
-	hopeful  []*query // who was told that an original may yet have it
-	went     pointer  // where it went
-	stay     int64    // until then nobody may have it
-	settling bool     // it is being put into service
+	search   *search   // this node looks for it
+	move     *Move     // it is on its way out
+	held     *held     // a copy of it is here that is not this node's yet
+	askers   []*query  // who waits for it here, in order of asking
+	hopeful  []*query  // who was told that an original may yet have it
+	went     pointer   // where it went
+	stay     int64     // until then nobody may have it
+	settling bool      // it is being put into service
+	adoption *adoption // it is being taken over; settling is set, too
+	hashed   bool
+	hashSum  uint64
 }
 
 // pointer says where a session was handed to.
@@ -190,6 +212,14 @@ func (c *Core) settle(it *item, settling bool) {
 
 func (p *pointer) good(now int64) bool { return now < p.until }
 
+// hash is the hash of the item's key.
+func (it *item) hash(c *Core) uint64 {
+	if !it.hashed {
+		it.hashed, it.hashSum = true, c.hashOf(it.key)
+	}
+	return it.hashSum
+}
+
 func (c *Core) item(key string) *item {
 	it := c.items[key]
 	if it == nil {
@@ -210,11 +240,25 @@ func (c *Core) tidy(now int64, it *item) {
 
 // Step takes in one message of another node. sight is what the engine has of a Transfer's session.
 func (c *Core) Step(now int64, from message.Node, m *message.Message, sight engine.Sight) {
+	c.feel(now)
 	switch m.Kind {
 	case message.Hello, message.Ping:
 		if n := c.neighbours[from]; n != nil {
+			if n.leaving != m.Leaving {
+				c.rebalance(now)
+			}
 			n.leaving, n.free = m.Leaving, m.Free
 		}
+	case message.Copy:
+		c.copyIn(now, from, m, sight)
+	case message.Copied:
+		c.copied(now, from, m)
+	case message.Claim:
+		c.claim(now, from, m)
+	case message.Ceded:
+		c.ceded(now, from, m)
+	case message.Shelved:
+		c.known(now, from, m)
 	case message.Around:
 		c.around(from, m)
 	case message.Query:
@@ -234,9 +278,27 @@ func (c *Core) Step(now int64, from message.Node, m *message.Message, sight engi
 	}
 }
 
-// Tick says that time has passed. It is due at Next.
+// feel notices that this node has been asleep: frozen, or its machine was. All that it knew of may have ended meanwhile, and others may have come of which it has yet to
+// hear. So for a moment it does not say that a session is nowhere.
+func (c *Core) feel(now int64) {
+	if c.felt != 0 && now-c.felt >= asleep && c.opt.Copies > 1 {
+		c.dazed = now + dazedFor
+	}
+	c.felt = now
+}
+
+const (
+	// asleep is how long nobody has called us, who is called every second.
+	asleep   = int64(2 * time.Second)
+	dazedFor = int64(time.Second)
+)
+
+// Tick says that time has passed. It is due at Next, and every second.
 func (c *Core) Tick(now int64) {
+	c.feel(now)
 	c.sweep(now)
+	c.bereave(now)
+	c.beat(now)
 	for {
 		t, ok := c.timers.due(now)
 		if !ok {
@@ -278,7 +340,11 @@ func (c *Core) Stop(now int64) {
 		if m := it.move; m != nil && m.state == moveOffered && !m.original {
 			c.callOff(now, m)
 		}
+		if ad := it.adoption; ad != nil {
+			c.adopted(now, ad)
+		}
 	}
+	c.confirmAll()
 }
 
 // sweep gives up the memory of what is remembered no longer: after a flood nothing may come for a long time.
@@ -292,7 +358,9 @@ func (c *Core) sweep(now int64) {
 	c.finished.forget(now)
 	c.fresh.forget(now)
 	c.broadcasts.forget(now)
-	c.lost.forget(now)
+	c.ghosts.forget(now)
+	c.ceased.forget(now)
+	c.tombs.forget(now)
 	c.timers.trim()
 	if len(c.items) == 0 && c.most > keepRecent {
 		c.items, c.most = map[string]*item{}, 0 // an empty one may be large
@@ -300,7 +368,23 @@ func (c *Core) sweep(now int64) {
 }
 
 // Next is when Tick is due; ok is false if nothing waits for the time.
-func (c *Core) Next() (at int64, ok bool) { return c.timers.next() }
+func (c *Core) Next() (at int64, ok bool) {
+	at, ok = c.timers.next()
+	if dead, any := c.lost.next(); any && (!ok || dead < at) {
+		at, ok = dead, true
+	}
+	if len(c.flow) > 0 && (!ok || c.beatAt < at) {
+		at, ok = c.beatAt, true
+	}
+	return at, ok
+}
+
+// bereave takes note of nodes that have been away for so long that they count as dead.
+func (c *Core) bereave(now int64) {
+	for node, ok := c.lost.due(now); ok; node, ok = c.lost.due(now) {
+		c.dead(now, node, false)
+	}
+}
 
 // look does what is due about an item.
 func (c *Core) look(now int64, it *item) {

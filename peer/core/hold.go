@@ -9,17 +9,18 @@ import (
 
 // held is a copy that was sent here and is not ours before its holder says so.
 type held struct {
-	it     *item
-	id     message.ID
-	gen    uint32
-	from   message.Node
-	addr   string
-	parcel *engine.Parcel
-	since  int64
-	remind int64 // when to say Held again
-	wait   int64
-	orphan bool  // its holder has ended
-	again  int64 // an orphan's: when to ask the farm again
+	it      *item
+	id      message.ID
+	gen     uint32
+	from    message.Node
+	addr    string
+	parcel  *engine.Parcel
+	since   int64
+	remind  int64 // when to say Held again
+	wait    int64
+	holders []message.Node // who have copies of it
+	orphan  bool           // its holder has ended
+	again   int64          // an orphan's: when to ask the farm again
 }
 
 // transfer takes in a Transfer.
@@ -57,7 +58,7 @@ func (c *Core) transfer(now int64, from message.Node, m *message.Message, sight 
 	}
 	parcel := m.Parcel
 	parcel.Key, parcel.Gen = m.Key, m.Gen
-	h := &held{it: it, id: m.ID, gen: m.Gen, from: from, addr: m.Addr, parcel: &parcel, since: now, wait: resendHeld, remind: now + resendHeld}
+	h := &held{it: it, id: m.ID, gen: m.Gen, from: from, addr: m.Addr, parcel: &parcel, since: now, wait: resendHeld, remind: now + resendHeld, holders: m.Holders}
 	it.held = h
 	c.holding++
 	if it.search != nil {
@@ -113,6 +114,7 @@ func (c *Core) refuse(to message.Node, m *message.Message, why message.Reason, s
 func (c *Core) dropParcel(m *message.Message) {
 	if m.Parcel.Reserved {
 		p := m.Parcel
+		m.Parcel.Reserved = false
 		c.do(Drop{&p})
 	}
 }
@@ -143,7 +145,7 @@ func (c *Core) remind(now int64, h *held) {
 func (c *Core) orphan(now int64, h *held) {
 	h.orphan = true
 	if s := h.it.search; s != nil {
-		s.found, s.retry = false, 0
+		s.found, s.retry, s.look = false, 0, false
 		c.question(now, s)
 		return
 	}
@@ -195,6 +197,7 @@ func (c *Core) serve(now int64, h *held) {
 	}
 	c.do(Forget{Key: it.key})
 	c.do(a)
+	c.inherit(now, h)
 	c.do(Notice{What: SessionArrived, Key: it.key, Node: h.from, Addr: h.addr})
 }
 

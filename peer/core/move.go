@@ -60,6 +60,7 @@ const (
 	TakenOK     Outcome = iota // it is out of service
 	TakenAbsent                // there is none here
 	TakenSought                // there is none, but requests here wait for one
+	TakenHere                  // it is here, and has been looked at only
 	TakenLocked                // it is locked, and somebody waits for the lock here
 )
 
@@ -68,7 +69,7 @@ func (c *Core) take(now int64, q *query) {
 	m := &Move{it: q.it, q: q, began: now}
 	c.depart(m)
 	c.do(Forget{Key: q.it.key}) // Must come first: see engine.Elsewhere.
-	c.do(Take{Key: q.it.key, Urgent: q.urgent || now-q.since > lockedPatience, Move: m})
+	c.do(Take{Key: q.it.key, Urgent: q.urgent || now-q.since > lockedPatience, Look: q.look, Move: m})
 }
 
 // Taken reports what became of a Take. The parcel's body must stay as it is until the move is over, and as long as anybody sends it.
@@ -95,6 +96,9 @@ func (c *Core) Taken(now int64, m *Move, o Outcome, p *engine.Parcel) {
 		return
 	}
 	switch o {
+	case TakenHere:
+		m.q.server = c.opt.Node
+		c.found(m.q)
 	case TakenAbsent:
 		c.notHere(now, m.q)
 	case TakenSought: // the request for it will be heard of in a moment
@@ -116,7 +120,7 @@ func (c *Core) offer(now int64, m *Move) {
 	if now >= q.deadline {
 		c.arrest(m.it)
 		m.state = moveOver
-		c.do(Stayed{m})
+		c.stay(now, m)
 		c.examine(now, q)
 		c.proceed(now, m.it)
 		c.tidy(now, m.it)
@@ -151,6 +155,7 @@ func (c *Core) sendTransfer(now int64, m *Move) {
 	t := &message.Message{
 		Kind: message.Transfer, ID: m.id, Key: m.it.key, Gen: parcel.Gen, Node: c.opt.Node, Addr: c.opt.Addr, Leave: m.q == nil, Parcel: parcel,
 	}
+	t.Holders = c.holdersOf(m.it)
 	if m.q != nil {
 		t.Query, t.Target = m.q.id, m.q.target
 	}
@@ -209,6 +214,7 @@ func (c *Core) gone(now int64, m *Move) {
 	it := m.it
 	c.do(Left{m})
 	c.counts.MovesOut++
+	c.retain(now, m)
 	if m.q == nil {
 		c.counts.HandedOver++
 	}
@@ -229,7 +235,7 @@ func (c *Core) over(m *Move) {
 // callOff ends a move: the session stays.
 func (c *Core) callOff(now int64, m *Move) {
 	it := m.it
-	c.do(Stayed{m})
+	c.stay(now, m)
 	c.counts.MovesOff++
 	c.over(m)
 	if !m.original {
@@ -304,7 +310,7 @@ func (c *Core) handOn(now int64, m *Move) {
 
 // callOffHandOver ends a hand-over for which there is nobody.
 func (c *Core) callOffHandOver(now int64, m *Move) {
-	c.do(Stayed{m})
+	c.stay(now, m)
 	c.over(m)
 	c.proceed(now, m.it)
 	c.tidy(now, m.it)
@@ -377,4 +383,6 @@ func (c *Core) Takers() (stay, leave int) {
 const (
 	// Patience is how long a copy waits for its holder before the farm is asked for another.
 	Patience = time.Duration(patience)
+	// DeadAfter is how long a node whose link has broken counts as alive at least, although the membership has declared it dead.
+	DeadAfter = time.Duration(deadAfter)
 )

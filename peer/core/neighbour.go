@@ -3,6 +3,7 @@ package core
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/farmstate/farmstate/peer/message"
 )
@@ -15,15 +16,18 @@ type neighbour struct {
 	free    int64                     // bytes, -1 = not known
 	given   float64                   // bytes handed over to it, by its weight
 	shunned int64                     // no hand-over to it until then
+	full    int64                     // no copies to it until then
 	around  map[message.Node]struct{} // its neighbours, as it said last; replaced as a whole
 	sum     uint32                    // of around
 }
 
 // Up says that there is a link to a neighbour.
 func (c *Core) Up(now int64, node message.Node, addr string) {
+	c.feel(now)
 	c.lost.drop(node)
 	if n := c.neighbours[node]; n != nil {
 		n.addr = addr
+		c.openStream(now, node) // messages may have been lost with a link
 		return
 	}
 	n := &neighbour{node: node, addr: addr, free: -1}
@@ -34,6 +38,10 @@ func (c *Core) Up(now int64, node message.Node, addr string) {
 	c.order = append(c.order, n)
 	c.changed(now)
 	c.do(Forget{})
+	c.openStream(now, node)
+	c.doubt(node)
+	c.confess(now, node)
+	c.rebalance(now)
 	for _, s := range c.sortedSearches() { // what is sought may be behind it
 		if !s.found && !s.direct && s.id != (message.ID{}) {
 			c.askOne(now, s, n)
@@ -43,12 +51,16 @@ func (c *Core) Up(now int64, node message.Node, addr string) {
 
 // Down says that the last link to a neighbour has gone.
 func (c *Core) Down(now int64, node message.Node) {
+	c.feel(now)
 	if c.neighbours[node] == nil {
 		return
 	}
-	c.lost.put(now, now+c.lostLife(), node, true)
+	if forgotten, ok := c.lost.put(now, now+c.lostLife(), node); ok {
+		defer c.dead(now, forgotten, false)
+	}
 	c.part(now, node)
 	c.silent(now, node)
+	c.closeStream(now, node)
 }
 
 // part takes a node out of the neighbours.
@@ -66,6 +78,10 @@ func (c *Core) silent(now int64, node message.Node) {
 			s.undecided = true
 			c.conclude(now, s)
 		}
+		if s.claimed.Node == node && s.found {
+			s.retry = now + int64(time.Millisecond)
+			c.at(s.retry, s.it)
+		}
 	}
 	for _, q := range c.sortedQueries(node) {
 		if i := slices.Index(q.pending, node); i >= 0 {
@@ -81,11 +97,13 @@ func (c *Core) silent(now int64, node message.Node) {
 
 // Gone says that it is certain that a node has ended.
 func (c *Core) Gone(now int64, node message.Node) {
+	c.feel(now)
 	c.lost.drop(node)
 	c.part(now, node)
 	c.ended = now
 	c.ends++
 	c.silent(now, node)
+	c.dead(now, node, true)
 	for _, it := range c.sortedItems(node) {
 		if it.went.node == node && !it.went.original {
 			it.went = pointer{}
@@ -111,11 +129,11 @@ func (c *Core) OriginalDown(peer int) { delete(c.originals, peer) }
 
 // Alone reports whether there is nobody to ask, and nothing held that may be what is asked for.
 func (c *Core) Alone(now int64) bool {
-	return len(c.neighbours) == 0 && len(c.originals) == 0 && !c.joining && c.holding == 0 && len(c.missed(now)) == 0
+	return len(c.neighbours) == 0 && len(c.originals) == 0 && !c.joining && now >= c.dazed && c.holding == 0 && len(c.missed(now)) == 0 && len(c.shelfOrder) == 0 && len(c.tombs.m) == 0
 }
 
 // missed are the neighbours whose link has broken and who may live.
-func (c *Core) missed(now int64) []message.Node { return c.lost.keys(now) }
+func (c *Core) missed(now int64) []message.Node { return c.lost.nodes(now) }
 
 // The sorted functions give what a map holds in an order that depends on nothing but the events so far.
 

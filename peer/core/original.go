@@ -112,7 +112,7 @@ func (c *Core) OriginalQuery(now int64, peer int, key string, o *OriginalQuery) 
 	it := c.item(key)
 	q := &query{
 		id: c.opt.NewID(), it: it, original: o, peer: peer, target: o.Target, urgent: true, rank: 1,
-		since: now, deadline: now + int64(c.opt.QueryTimeout),
+		since: now, begun: now, deadline: now + int64(c.opt.QueryTimeout),
 	}
 	c.queries[q.id] = q
 	c.timers.add(timer{at: q.deadline, query: q})

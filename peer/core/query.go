@@ -23,6 +23,9 @@ type query struct {
 	chase     uint8
 	direct    bool // asks whether the session is here or where it went, and nothing else
 	urgent    bool
+	look      bool         // the session is not to be moved; see message.Message.Look
+	server    message.Node // who serves it, if look
+	begun     int64        // when its asker began to ask
 	rank      uint32
 	gen       uint32 // the asker holds a copy of this generation that is not its own yet; 0 = none
 	since     int64
@@ -37,9 +40,11 @@ type query struct {
 	viaOrig   bool                      // an original was asked
 	undecided bool
 	census    bool
-	lost      []message.Node // told by those who were asked, and this node's own
-	seenBy    []message.Node // who has answered, if census
-	searched  bool           // of an original: this node has looked for it already
+	copies    []message.CopyAt // of the session, told by those who were asked
+	removed   uint32           // the generation in which it was removed, likewise
+	lost      []message.Node   // told by those who were asked, and this node's own
+	seenBy    []message.Node   // who has answered, if census
+	searched  bool             // of an original: this node has looked for it already
 	answer    *message.Message
 }
 
@@ -80,7 +85,7 @@ func (c *Core) query(now int64, from message.Node, m *message.Message) {
 	}
 	q := &query{
 		id: m.ID, it: it, asker: m.Node, addr: m.Addr, target: m.Target,
-		hops: min(m.Hops, c.opt.MaxForwards), chase: min(m.Chase, maxChase), direct: m.Direct, urgent: m.Urgent, rank: m.Rank, gen: m.Gen, census: m.Census,
+		hops: min(m.Hops, c.opt.MaxForwards), chase: min(m.Chase, maxChase), direct: m.Direct, urgent: m.Urgent, look: m.Look, begun: now - int64(m.Age), rank: m.Rank, gen: m.Gen, census: m.Census,
 		since: now, deadline: now + wait, parents: []message.Node{from}, around: c.askedBy(from, m),
 	}
 	c.queries[q.id] = q
@@ -102,7 +107,7 @@ func (c *Core) seen(now int64, from message.Node, m *message.Message, q *query) 
 	case q.state == queryAnswered:
 		c.send(from, "", q.answer)
 	case q.state == queryFound:
-		c.send(from, "", &message.Message{Kind: message.Found, ID: q.id})
+		c.send(from, "", &message.Message{Kind: message.Found, ID: q.id, Owner: q.server})
 	case q.state == queryAsks && now-q.asked >= repeatAfter && now < q.deadline: // an answer, or our question, may have been lost
 		q.asked = now
 		if q.chaseID != (message.ID{}) {
@@ -129,7 +134,7 @@ func (c *Core) extend(now int64, from message.Node, m *message.Message, q *query
 	q.hops, q.around = min(m.Hops, c.opt.MaxForwards), c.askedBy(from, m)
 	switch {
 	case q.state == queryFound:
-		c.send(from, "", &message.Message{Kind: message.Found, ID: q.id})
+		c.send(from, "", &message.Message{Kind: message.Found, ID: q.id, Owner: q.server})
 	case q.state == queryAsks && q.chaseID == (message.ID{}), q.state == queryAnswered && now < q.deadline:
 		c.ask(now, q)
 	case q.state == queryAnswered:
@@ -307,7 +312,7 @@ func (c *Core) forward(now int64, q *query, to message.Node) {
 func (*Core) onward(now int64, q *query) *message.Message {
 	return &message.Message{
 		Kind: message.Query, Key: q.it.key, Node: q.asker, Addr: q.addr, Target: q.target,
-		Chase: q.chase, Urgent: q.urgent, Rank: q.rank, Gen: q.gen, Census: q.census,
+		Chase: q.chase, Urgent: q.urgent, Look: q.look, Age: time.Duration(now - q.begun), Rank: q.rank, Gen: q.gen, Census: q.census,
 		Wait: time.Duration(max(q.deadline-now, 1)),
 	}
 }
@@ -322,6 +327,7 @@ func (c *Core) answered(now int64, from message.Node, m *message.Message) {
 		switch {
 		case q.chased != from || q.state != queryAsks:
 		case m.Kind == message.Found:
+			q.server = m.Owner
 			c.found(q)
 		default:
 			c.chaseEnded(now, q, m.Undecided)
@@ -338,11 +344,13 @@ func (c *Core) answered(now int64, from message.Node, m *message.Message) {
 	}
 	q.pending = slices.Delete(q.pending, i, i+1)
 	if m.Kind == message.Found {
+		q.server = m.Owner
 		c.found(q)
 		return
 	}
 	q.viaOrig = q.viaOrig || m.Original
 	q.undecided = q.undecided || m.Undecided
+	q.copies, q.removed = met(q.copies, m.Copies), max(q.removed, m.Removed)
 	q.lost, q.seenBy = union(q.lost, m.Lost), union(q.seenBy, m.Seen)
 	c.concludeQuery(now, q)
 }
@@ -366,7 +374,7 @@ func (c *Core) found(q *query) {
 	c.unask(q)
 	q.state = queryFound
 	for _, p := range q.parents {
-		c.send(p, "", &message.Message{Kind: message.Found, ID: q.id})
+		c.send(p, "", &message.Message{Kind: message.Found, ID: q.id, Owner: q.server})
 	}
 }
 
@@ -384,8 +392,15 @@ func (c *Core) concludeQuery(now int64, q *query) {
 	if q.state != queryAsks || len(q.pending) > 0 || q.chaseID != (message.ID{}) {
 		return
 	}
-	// A node that has ended since the search began may have handed the session to one that had been asked before, and nobody can be sent after it any more.
-	a := &message.Message{Kind: message.NotHere, Original: q.viaOrig, Undecided: q.undecided || c.joining || q.deadline-int64(c.opt.QueryTimeout) < c.ended, Lost: union(q.lost, c.missed(now))}
+	// A node that has ended since the asker began to ask may have handed the session to one that had been asked before, and nobody can be sent after it any more.
+	a := &message.Message{Kind: message.NotHere, Original: q.viaOrig, Undecided: q.undecided || c.joining || now < c.dazed || q.begun < c.ended, Lost: union(q.lost, c.missed(now))}
+	a.Copies, a.Removed = q.copies, q.removed
+	if e := c.shelf[q.it.key]; e != nil {
+		a.Copies = met(a.Copies, c.copiesOf(now, e))
+	}
+	if gen, ok := c.tombs.get(now, q.it.hash(c)); ok {
+		a.Removed = max(a.Removed, above(gen))
+	}
 	if q.census {
 		a.Seen = union(q.seenBy, []message.Node{c.opt.Node})
 	}

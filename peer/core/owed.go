@@ -1,0 +1,63 @@
+package core
+
+import (
+	"github.com/farmstate/farmstate/engine"
+	"github.com/farmstate/farmstate/peer/message"
+)
+
+// Company reports whether there is anybody who may have, or take, copies of what is here: also one who counts as dead, and may be back.
+func (c *Core) Company(now int64) bool {
+	return len(c.order) > 0 || len(c.lost.nodes(now)) > 0 || len(c.ghosts.m) > 0
+}
+
+// Keeps reports whether a copy of a session is on the shelf.
+func (c *Core) Keeps(key string) bool { return c.shelf[key] != nil }
+
+// Owed counts the copies that others may need yet when this node ends: those whose owner has not told us to drop them, and those without an owner that have not been
+// copied elsewhere. It looks at all.
+func (c *Core) Owed(now int64) (n int) {
+	for _, e := range c.shelfOrder {
+		if !c.expired(now, e) {
+			n++
+		}
+	}
+	return n
+}
+
+// Backlog is what waits for one mirror.
+type Backlog struct {
+	Node    message.Node
+	Updates int   // that are not acknowledged
+	Bytes   int   // of them
+	Lease   int64 // until when the mirror lets nobody take our sessions over
+	Linked  bool
+}
+
+// Backlogs describes the streams to mirrors, in the order in which they were made.
+func (c *Core) Backlogs() []Backlog {
+	all := make([]Backlog, 0, len(c.flow))
+	for _, st := range c.flow {
+		all = append(all, Backlog{Node: st.node, Updates: len(st.backlog) - st.first, Bytes: st.bytes, Lease: st.lease, Linked: st.live})
+	}
+	return all
+}
+
+// Copied counts the sessions of ours of which there are copies elsewhere, and the changes that wait for mirrors.
+func (c *Core) Copied() (sessions, waiting int) { return len(c.track), len(c.changes) }
+
+// Orphans returns up to n sessions that are not served, as far as is known here, because their owner has ended, from the copies behind position from on. It returns the
+// position to go on from, 0 at the end. What comes or goes meanwhile may be missed, or be met twice.
+func (c *Core) Orphans(now int64, from, n int) (list []engine.Parcel, next int) {
+	for ; from < len(c.shelfOrder); from++ {
+		if len(list) == n {
+			return list, from
+		}
+		if e := c.shelfOrder[from]; c.orphaned(now, e) && !c.expired(now, e) {
+			list = append(list, e.aged(now))
+		}
+	}
+	return list, 0
+}
+
+// ConfirmAll answers all changes that wait, whoever has them or not: this node is about to stop.
+func (c *Core) ConfirmAll() { c.confirmAll() }

@@ -1,0 +1,117 @@
+package core
+
+import (
+	"testing"
+	"time"
+
+	"github.com/farmstate/farmstate/engine"
+	"github.com/farmstate/farmstate/peer/message"
+)
+
+// copyRig is a rig whose core makes copies of its sessions.
+func copyRig(t *testing.T, copies int, neighbours string) *rig {
+	t.Helper()
+	r := newRig(t, neighbours)
+	r.c.opt.Copies, r.c.opt.TouchPeriod, r.c.opt.Backlog = copies, 5*time.Second, 1<<20
+	r.c.opt.Look = func(string) engine.Sight { return engine.Sight{State: engine.SightAbsent} }
+	return r
+}
+
+// update is an update from an owner.
+func (r *rig) update(from byte, n uint64, change message.Change, gen, version uint32, tomb bool) {
+	r.t.Helper()
+	m := message.Message{Kind: message.Copy, Stream: id('S'), Update: n, Change: change, Key: key, Gen: gen, Tomb: tomb}
+	if change == message.Content {
+		m.Parcel = engine.Parcel{Body: []byte("body"), Version: version, Cookie: 1}
+	}
+	r.gets(from, m)
+}
+
+// changes is the session as it is served here.
+func (r *rig) changes(gen, version uint32, removed bool) *Change {
+	p := engine.Parcel{Key: key, Body: []byte("body"), Gen: gen, Version: version, Cookie: 1}
+	ch := &Change{Key: key, Parcel: p, Content: !removed, Removed: removed, Awaited: true, Full: func() engine.Parcel { return p }}
+	r.c.Changed(r.now, ch)
+	r.collect()
+	return ch
+}
+
+// copiesTo are the updates that have gone to a node since the last want, but signs of life.
+func (r *rig) copiesTo(name byte) (all []*message.Message) {
+	for _, a := range r.acts {
+		if s, ok := a.(Send); ok && s.To == node(name) && s.Msg.Kind == message.Copy && s.Msg.Change != message.Nothing {
+			all = append(all, s.Msg)
+		}
+	}
+	return all
+}
+
+// TestMirrorRemembersRemoval: an owner that is away believes in its removal when it is back. So a session that is made with the same key meanwhile has to begin above it,
+// and whoever makes it hears of it from the mirror.
+func TestMirrorRemembersRemoval(t *testing.T) {
+	owner := copyRig(t, 2, "A")
+	owner.changes(7, 1, false)
+	first := owner.copiesTo('A')
+	if len(first) != 1 {
+		t.Fatalf("%d updates of a new session", len(first))
+	}
+	owner.gets('A', message.Message{Kind: message.Copied, Stream: first[0].Stream, Update: first[0].Update})
+	owner.acts = nil
+	owner.changes(7, 1, true)
+	if drops := owner.copiesTo('A'); len(drops) != 1 || drops[0].Change != message.Drop || !drops[0].Tomb {
+		t.Fatalf("a removal is told as %+v", drops)
+	}
+
+	mirror := copyRig(t, 2, "AB")
+	mirror.update('A', 1, message.Content, 7, 1, false)
+	if !mirror.c.Keeps(key) {
+		t.Fatal("no copy")
+	}
+	mirror.update('A', 2, message.Drop, 7, 0, true)
+	if mirror.c.Keeps(key) {
+		t.Fatal("the copy is there still")
+	}
+	mirror.gets('B', message.Message{Kind: message.Query, ID: id(9), Key: key, Node: node('B'), Addr: "B", Rank: 1, Wait: time.Second})
+	mirror.taken(TakenAbsent, 0, 0)
+	if a := mirror.sent[message.NotHere]; a == nil || a.Msg.Removed != 8 {
+		t.Fatalf("who asks is told %+v", a)
+	}
+}
+
+// TestLiftIsTold: a session whose generation is raised because one mirror remembers a removal has old copies at the others.
+func TestLiftIsTold(t *testing.T) {
+	for _, idle := range []bool{false, true} {
+		r := copyRig(t, 3, "AB")
+		r.changes(3, 1, false)
+		a, b := r.copiesTo('A'), r.copiesTo('B')
+		if len(a) != 1 || len(b) != 1 {
+			t.Fatalf("%d and %d updates", len(a), len(b))
+		}
+		refusal := message.Message{Kind: message.Copied, Stream: a[0].Stream, Update: a[0].Update, Refusals: []message.Refusal{
+			{Update: a[0].Update, Reason: message.Newer, Gen: 12, Version: removedVersion},
+		}}
+		good := message.Message{Kind: message.Copied, Stream: b[0].Stream, Update: b[0].Update}
+		if idle { // the change has been answered before A says so
+			r.c.opt.Ack = AckOne
+			r.gets('B', good)
+			r.acts = nil
+			r.gets('A', refusal)
+			if _, cur := r.c.Mirrors(key); len(cur) != 0 {
+				t.Errorf("%d copies count as current", len(cur))
+			}
+			p := engine.Parcel{Key: key, Body: []byte("body"), Gen: 12 + genJump, Version: 1, Cookie: 1}
+			if !r.c.Short(r.now, key) || r.c.Supply(r.now, &p) == 0 {
+				t.Error("nothing is made anew")
+			}
+			r.collect()
+		} else {
+			r.acts = nil
+			r.gets('A', refusal)
+		}
+		for _, name := range []byte("AB") {
+			if all := r.copiesTo(name); len(all) != 1 || all[0].Gen != 12+genJump {
+				t.Errorf("idle=%v: %c is told %d updates: %+v", idle, name, len(all), all)
+			}
+		}
+	}
+}
