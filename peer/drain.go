@@ -18,6 +18,8 @@ type drain struct {
 	forever bool  // goes on when it is empty, until it is told to stop
 	serving bool  // requests bring sessions here meanwhile
 	before  int64 // sessions at the end of the round before; 0 in the first
+	owed    int   // copies that others needed yet when this was last looked at
+	owedAt  int64 // when they last became fewer; 0 = they have not been looked at
 }
 
 // Progress says how far a drain is.
@@ -67,7 +69,7 @@ func (f *Farm) StopDrain() {
 		f.drain = nil
 		f.core.Leave(false)
 		f.leave.Store(false)
-		f.links.Kick()
+		f.update()
 	})
 }
 
@@ -75,7 +77,7 @@ func (f *Farm) StopDrain() {
 func (f *Farm) begin(d *drain) {
 	f.tell(func() {
 		f.leave.Store(true)
-		f.links.Kick()
+		f.update()
 		f.core.Leave(true)
 		switch old := f.drain; {
 		case old == nil:
@@ -137,7 +139,7 @@ func (f *Farm) hope() int64 {
 	switch stay, leave := f.core.Takers(); {
 	case stay > 0:
 		return giveUp // they are full, or have just refused
-	case leave > 0 || len(f.opt.Link.Peers) == 0:
+	case leave > 0 || len(f.opt.Link.Peers)+len(f.fellows) == 0:
 		return 0 // all others leave, too, or there never was anybody
 	}
 	return giveUp / 2 // a link may come back
@@ -168,12 +170,31 @@ func (f *Farm) round(now int64, d *drain) {
 		d.wait = now + int64(time.Millisecond) // something is on its way from here or to here
 		return
 	}
+	if sessions == 0 && !d.forever && f.owes(now, d) {
+		d.wait = now + owedPause
+		return
+	}
 	if !d.forever && (sessions == 0 || d.serving && d.before > 0 && sessions > d.before/2) {
 		f.endDrain(d)
 		return
 	}
 	d.shard, d.before = 0, max(1, sessions)
 	d.wait = now + drainPause
+}
+
+const owedPause = int64(20 * time.Millisecond)
+
+// owes reports whether others need copies yet that are here, and are getting what they need: the sessions' owners are making copies elsewhere, and say when these
+// can go. It gives up when that makes no progress.
+func (f *Farm) owes(now int64, d *drain) bool {
+	if stay, _ := f.core.Takers(); stay == 0 || f.opt.Copies.N < 2 {
+		return false
+	}
+	owed := f.core.Owed(now)
+	if d.owedAt == 0 || owed < d.owed {
+		d.owed, d.owedAt = owed, now
+	}
+	return owed > 0 && now-d.owedAt < giveUp
 }
 
 func (*Farm) endDrain(d *drain) {

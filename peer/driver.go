@@ -40,28 +40,46 @@ func (f *Farm) run() {
 		f.carry(events)
 		f.guard(func() { f.core.Tick(f.now()) })
 		f.act()
+		f.core.Flush()
+		f.act()
+		f.out.Flush() // Must come before anything that takes long, and before the driver sleeps.
 		f.guard(f.periodic)
 		f.act()
+		f.out.Flush()
 		timer.Reset(f.sleep())
 	}
 }
 
 // carry takes note of events, and does what follows from each.
 func (f *Farm) carry(events []event) {
-	for i, e := range events {
-		f.guard(func() { e(f.now()) })
-		events[i] = nil
+	for i := range events {
+		f.guard(func() { f.note(&events[i]) })
+		events[i] = event{}
 		f.act()
+	}
+}
+
+// note takes note of one event.
+func (f *Farm) note(e *event) {
+	switch {
+	case e.change != nil:
+		f.changed(f.now(), e.change)
+	case e.batch != nil:
+		f.step(e.from, e.batch)
+	default:
+		e.do(f.now())
 	}
 }
 
 // windUp ends what is under way when no link is left: sessions that nobody has taken are served here again, and the memory of copies that are not ours is given back.
 func (f *Farm) windUp(events []event) {
-	f.inbox.close() // from now on no session can be taken out of service
+	f.engine.SetMirroring(engine.MirrorNone)
+	f.inbox.close() // from now on no session can be taken out of service, and no change is told
 	f.carry(f.inbox.take(events))
 	f.guard(func() { f.core.Stop(f.now()) })
 	f.act()
 	f.guard(func() { f.place(f.now()) })
+	f.out.Flush()
 }
 
 // guard does f, and goes on if f panics: a fault of the farm must not lose the sessions of the node. What the fault was about has deadlines, in the core and in the
@@ -81,11 +99,15 @@ func (f *Farm) guard(do func()) {
 // periodic does what is due whatever happens.
 func (f *Farm) periodic() {
 	now := f.now()
-	if f.joining && (f.ups >= len(f.opt.Link.Peers) && len(f.linked) >= len(f.opt.Originals.Peers) || now-f.started > min(joinTime, int64(f.opt.QueryTimeout)/2)) {
+	f.tendFellows(now)
+	if f.joining && (f.ups >= len(f.opt.Link.Peers) && len(f.linked) >= len(f.opt.Originals.Peers) && f.gathered() || now-f.started > min(joinTime, int64(f.opt.QueryTimeout)/2)) {
 		f.joining = false
 		f.core.Joining(now, false)
 	}
 	f.place(now)
+	f.oustAll()
+	f.mirror(now)
+	f.mend(now)
 	f.handOver(now)
 	f.knockAll(now)
 	f.alone.Store(f.core.Alone(now))
@@ -97,6 +119,7 @@ func (f *Farm) periodic() {
 	if now >= f.gaugesDue {
 		f.gaugesDue = now + int64(longSleep)
 		f.shared.gauges = f.core.Gauges() // looks at all queries
+		f.shared.copies = f.readCopies(now)
 	}
 }
 
@@ -106,11 +129,20 @@ func (f *Farm) sleep() time.Duration {
 	if at, ok := f.core.Next(); ok {
 		d = min(d, time.Duration(at-f.now()))
 	}
-	if len(f.placing) > 0 || f.joining || f.drain != nil {
+	if f.repair.busy() {
+		d = min(d, f.repairWait())
+	}
+	if len(f.placing) > 0 || len(f.ousting) > 0 || f.joining || f.drain != nil {
 		d = min(d, 2*time.Millisecond)
 	}
-	if len(f.knocks) > 0 {
+	for _, k := range f.knocks {
 		d = min(d, time.Duration(knockAgain))
+		if k.next != 0 {
+			d = min(d, time.Duration(k.next-f.now()))
+		}
+	}
+	if f.fellowsDue {
+		d = min(d, fellowEvery)
 	}
 	return max(d, 0)
 }
@@ -127,7 +159,7 @@ func (f *Farm) act() {
 func (f *Farm) carryOut(a core.Action) {
 	switch a := a.(type) {
 	case core.Send:
-		f.links.Send(a.To, a.Addr, a.Msg) // what is dropped is counted there, and asked again by the core
+		f.out.Send(a.To, a.Addr, a.Msg) // what is dropped is counted there, and asked again by the core
 	case core.Take:
 		f.take(a)
 	case core.Left:
@@ -153,6 +185,22 @@ func (f *Farm) carryOut(a core.Action) {
 		}
 	case core.Drop:
 		f.engine.Unreserve(cap(a.Parcel.Body))
+	case core.Confirm:
+		f.engine.Confirm(f.opt.Now(), engine.NoLane, a.Change.Handle.(*engine.Change))
+	case core.Supersede:
+		f.supersede(a)
+	case core.Oust:
+		f.oust(a)
+	case core.Lift:
+		if a.Change != nil {
+			f.engine.LiftChange(a.Change.Handle.(*engine.Change), a.Gen)
+		} else {
+			f.engine.Lift([]byte(a.Key), a.Gen)
+		}
+	case core.Charge:
+		f.engine.Charge(a.Bytes)
+	case core.Quarantine:
+		f.quarantine.add(f.opt.Now(), a)
 	case core.Notice:
 		f.notice(a)
 	case core.Ask:
@@ -174,7 +222,7 @@ type taker struct {
 // take asks the engine for a session. The answer comes by way of the inbox, also if it is there at once: it is given with the session's gate held.
 func (f *Farm) take(a core.Take) {
 	t := &taker{farm: f, move: a.Move}
-	t.ticket = engine.Ticket{Op: engine.Leave, Key: []byte(a.Key), Urgent: a.Urgent, Caller: t}
+	t.ticket = engine.Ticket{Op: engine.Leave, Key: []byte(a.Key), Urgent: a.Urgent, Look: a.Look, Caller: t}
 	t.ticket.Hash = f.engine.Hash(t.ticket.Key)
 	f.engine.Do(f.opt.Now(), engine.NoLane, &t.ticket)
 }
@@ -190,14 +238,16 @@ func (t *taker) Answer(*engine.Ticket, int) bool {
 // taken tells the core what became of it.
 func (t *taker) taken(now int64) {
 	f := t.farm
-	switch t.ticket.Out.Status {
-	case engine.OK:
+	switch status := t.ticket.Out.Status; {
+	case status == engine.OK && t.ticket.Look:
+		f.core.Taken(now, t.move, core.TakenHere, nil)
+	case status == engine.OK:
 		t.move.Handle = t.ticket.Leaving
 		p := f.engine.Parcel(f.opt.Now(), t.ticket.Leaving)
 		f.core.Taken(now, t.move, core.TakenOK, &p)
-	case engine.Sought:
+	case status == engine.Sought:
 		f.core.Taken(now, t.move, core.TakenSought, nil)
-	case engine.NotFound:
+	case status == engine.NotFound:
 		f.core.Taken(now, t.move, core.TakenAbsent, nil)
 	default:
 		f.core.Taken(now, t.move, core.TakenLocked, nil)

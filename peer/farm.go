@@ -13,6 +13,7 @@ import (
 	"github.com/farmstate/farmstate/peer/core"
 	"github.com/farmstate/farmstate/peer/legacy"
 	"github.com/farmstate/farmstate/peer/link"
+	"github.com/farmstate/farmstate/peer/member"
 	"github.com/farmstate/farmstate/peer/message"
 )
 
@@ -29,8 +30,14 @@ type Options struct {
 	Slack time.Duration
 	// Link is how other nodes are reached. Node, Reserve, Unreserve, State, Match and Foreign are set by New.
 	Link link.Options
+	// Member is how other nodes are found by gossip. Node, Meta and Logger are set by New. Nil: they are not.
+	Member *member.Options
+	// Name is told to other members, for people.
+	Name string
 	// Originals are the originals to which this node is linked. Advertise, Reserve and Unreserve are set by New.
 	Originals legacy.Options
+	// Copies say how sessions are copied.
+	Copies Copies
 	// KeyOf is the key that an original's target stands for.
 	KeyOf func(target string) string
 	// Logger gets what an operator should know. Nil discards it.
@@ -45,27 +52,40 @@ type Farm struct {
 	engine    *engine.Engine
 	node      message.Node
 	links     *link.Net
-	originals *legacy.Net // nil without originals
+	originals *legacy.Net   // nil without originals
+	group     *member.Group // nil without gossip
 	logger    *slog.Logger
 	started   int64 // Time.Mono
 
 	inbox  inbox
 	misses misses
+
+	quarantine quarantine
+
 	faults atomic.Int64 // panics of the driver that have been survived
 	alone  atomic.Bool  // there is nobody to ask
 	leave  atomic.Bool  // told to the neighbours
 
+	stateAddr atomic.Pointer[string] // told to the members
+
 	// Owned by the driver.
 
-	core      *core.Core
-	addrs     map[message.Node]string // of the neighbours' peer ports
-	knocks    map[message.Node]*knock // neighbours whose link has broken
-	ups       int                     // static links that have been made at least once, as far as joining is concerned, and
-	linked    map[int]bool            // originals that have been linked
-	joining   bool
-	placing   []placement
-	drain     *drain
-	gaugesDue int64 // when to read the core's gauges again
+	core       *core.Core
+	out        *link.Batch              // what goes to other nodes
+	addrs      map[message.Node]string  // of the neighbours' peer ports
+	knocks     map[message.Node]*knock  // neighbours whose link has broken
+	fellows    map[message.Node]*fellow // members, as gossip says
+	fellowsDue bool                     // something will be due about them
+	ups        int                      // static links that have been made at least once, as far as joining is concerned, and
+	linked     map[int]bool             // originals that have been linked
+	joining    bool
+	placing    []placement
+	ousting    []core.Oust
+	mode       engine.Mirroring
+	solo       bool // nobody is told of changes any more
+	repair     repair
+	drain      *drain
+	gaugesDue  int64 // when to read the core's gauges again
 
 	logged    map[core.Event]int // lines in the second logSecond
 	logSecond int64
@@ -87,6 +107,9 @@ type shared struct {
 	notices map[core.Event]int64 // how often each has happened
 	takers  bool                 // somebody can take sessions that are handed over
 	handing int
+
+	copies      CopiesStatus
+	repairBytes int64
 }
 
 // joinTime is how long after the start misses wait for links that are configured: what a new node does not have is not lost.
@@ -103,19 +126,24 @@ func New(opt Options) (*Farm, error) {
 	}
 	f.shared.notices, f.addrs = map[core.Event]int64{}, map[message.Node]string{}
 	f.knocks = map[message.Node]*knock{}
+	f.fellows = map[message.Node]*fellow{}
 	f.linked = map[int]bool{}
 	f.logged = map[core.Event]int{}
 	f.inbox.init()
 	f.misses.init()
-	f.joining = len(opt.Link.Peers)+len(opt.Originals.Peers) > 0
+	f.joining = len(opt.Link.Peers)+len(opt.Originals.Peers) > 0 || opt.Member != nil && len(opt.Member.Join) > 0
 	f.alone.Store(!f.joining)
 	f.core = core.New(core.Options{
 		Node: f.node, MaxForwards: opt.MaxForwards, QueryTimeout: opt.QueryTimeout, Slack: opt.Slack, NewID: newID,
+		Copies: opt.Copies.N, Ack: opt.Copies.Ack, Backlog: opt.Copies.Backlog, TouchPeriod: opt.Copies.TouchPeriod, Seed: opt.Copies.Seed,
+		Look: f.look,
 	})
 	f.core.Joining(f.started, f.joining)
 	if err := f.connect(); err != nil {
 		return nil, err
 	}
+	f.quarantine.most = opt.Copies.Quarantine
+	f.engine.SetMirror((*mirrorEvents)(f))
 	f.tasks.Go(f.run)
 	return f, nil
 }
@@ -140,8 +168,30 @@ func (f *Farm) connect() (err error) {
 		}
 		return err
 	}
+	if err = f.startGossip(); err != nil { // Must come after links: it tells their address.
+		if f.originals != nil {
+			f.originals.Close()
+		}
+		_ = f.links.Close(context.Background()) // nothing has been sent
+		return &GossipError{err}
+	}
+	f.out = f.links.NewBatch()
 	f.inbox.put(func(int64) { f.core.SetAddr(f.links.Advertised()) })
 	return nil
+}
+
+// GossipError says that the gossip port could not be opened.
+type GossipError struct{ Err error }
+
+func (e *GossipError) Error() string { return e.Err.Error() }
+func (e *GossipError) Unwrap() error { return e.Err }
+
+// GossipAddr is the address that gossip listens on; nil without gossip.
+func (f *Farm) GossipAddr() net.Addr {
+	if f.group == nil {
+		return nil
+	}
+	return f.group.Addr()
 }
 
 // state is what this node tells its neighbours about itself.
@@ -176,11 +226,17 @@ func (f *Farm) Find(fetch *engine.Fetch) {
 // Close ends this node's part of the farm: links are closed, and what is asked of it from now on is not answered. Sessions are not moved; see Drain.
 func (f *Farm) Close(ctx context.Context) {
 	f.once.Do(func() {
+		f.sayGoodbye(ctx)
 		if f.originals != nil {
 			f.originals.Close()
 		}
 		if err := f.links.Close(ctx); err != nil {
 			f.logger.Warn("the peer port did not close as it should", "event", "peer_shutdown_error", "err", err)
+		}
+		if f.group != nil {
+			if err := f.group.Close(); err != nil {
+				f.logger.Warn("the gossip port did not close as it should", "event", "gossip_shutdown_error", "err", err)
+			}
 		}
 		close(f.quit)
 		f.tasks.Wait()

@@ -32,6 +32,18 @@ func (n *testNode) now() engine.Time { return engine.Time{Mono: int64(time.Since
 // startNode starts a node that is linked to others.
 func startNode(tb testing.TB, peers ...*testNode) *testNode {
 	tb.Helper()
+	return startNodeWith(tb, Copies{}, peers...)
+}
+
+// startNodeWith starts a node with copies.
+func startNodeWith(tb testing.TB, copies Copies, peers ...*testNode) *testNode {
+	tb.Helper()
+	return startNodeOf(tb, func(o *Options) { o.Copies = copies }, peers...)
+}
+
+// startNodeOf starts a node with other options than the usual ones.
+func startNodeOf(tb testing.TB, change func(*Options), peers ...*testNode) *testNode {
+	tb.Helper()
 	n := &testNode{tb: tb, began: time.Now(), work: make(chan struct{}, 1)}
 	var err error
 	n.engine, err = engine.New(engine.Options{Ready: func(int) {
@@ -47,11 +59,13 @@ func startNode(tb testing.TB, peers ...*testNode) *testNode {
 	for _, p := range peers {
 		addrs = append(addrs, p.farm.Addr().String())
 	}
-	n.farm, err = New(Options{
+	options := Options{
 		Engine: n.engine, Now: n.now, MaxForwards: 5, QueryTimeout: 2500 * time.Millisecond,
 		KeyOf: func(target string) string { return target },
 		Link:  link.Options{Listen: "127.0.0.1:0", Peers: addrs, Security: link.Security{Secret: []byte("a secret of the tests")}},
-	})
+	}
+	change(&options)
+	n.farm, err = New(options)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,9 +1,19 @@
 package peer
 
-import "sync"
+import (
+	"sync"
 
-// event is something that the driver has to take note of.
-type event func(now int64)
+	"github.com/farmstate/farmstate/engine"
+	"github.com/farmstate/farmstate/peer/message"
+)
+
+// event is something that the driver has to take note of: one of the three.
+type event struct {
+	do     func(now int64)
+	change *engine.Change     // of a session of this node
+	batch  []*message.Message // from another node
+	from   message.Node
+}
 
 // inbox holds what the driver has yet to do.
 //
@@ -31,8 +41,16 @@ func (b *inbox) init() {
 	b.room.L = &b.mu
 }
 
-// put adds an event. It returns false if the inbox is closed. Never blocks.
-func (b *inbox) put(e event) bool {
+// put adds something to be done. It returns false if the inbox is closed. Never blocks.
+func (b *inbox) put(do func(now int64)) bool { return b.putEvent(event{do: do}) }
+
+// putPatiently does the same when there is room. load is what it counts for.
+func (b *inbox) putPatiently(load int, do func(now int64)) {
+	b.putEventPatiently(load, event{do: do})
+}
+
+// putEvent adds an event. It returns false if the inbox is closed. Never blocks.
+func (b *inbox) putEvent(e event) bool {
 	b.mu.Lock()
 	put := !b.closed
 	if put {
@@ -43,8 +61,8 @@ func (b *inbox) put(e event) bool {
 	return put
 }
 
-// putPatiently adds an event when there is room for it. load is what it counts for. It returns false if the inbox is closed.
-func (b *inbox) putPatiently(load int, e event) bool {
+// putEventPatiently adds an event when there is room for it. load is what it counts for. It returns false if the inbox is closed.
+func (b *inbox) putEventPatiently(load int, e event) bool {
 	b.mu.Lock()
 	for b.load >= inboxRoom && !b.closed {
 		b.room.Wait()

@@ -12,10 +12,14 @@ import (
 type knock struct {
 	addr  string
 	next  int64 // when to knock again; 0 = the last knock has not come back
+	pause int64 // before the next knock
 	until int64
 }
 
 const (
+	// knockSoon is the first pause between two knocks, doubled each time, up to knockAgain: a process that has been killed lets somebody in for some milliseconds at
+	// most, and until it is known that it has ended its sessions cannot be taken over.
+	knockSoon  = int64(2 * time.Millisecond)
 	knockAgain = int64(50 * time.Millisecond)
 	maxKnocks  = 256 // neighbours that are knocked at; the core does not miss more
 )
@@ -27,6 +31,12 @@ func (f *Farm) knockLife() int64 { return int64(core.LostLife(f.opt.QueryTimeout
 func (f *Farm) knock(n message.Node, addr string) {
 	leaving, free := f.state()
 	f.links.Send(n, addr, &message.Message{Kind: message.Ping, Addr: f.links.Advertised(), Leaving: leaving, Free: free})
+}
+
+// again says that a knock has told nothing.
+func (k *knock) again(now int64) {
+	k.next = now + k.pause
+	k.pause = min(2*k.pause, knockAgain)
 }
 
 // knockAll knocks where it is due.

@@ -22,6 +22,7 @@ func (e *linkEvents) LinkUp(n message.Node, addr string, purpose message.Purpose
 		delete(f.knocks, n)
 		f.core.SetAddr(f.links.Advertised())
 		f.core.Up(now, n, addr)
+		f.fellowUp(n)
 	})
 }
 
@@ -35,10 +36,11 @@ func (e *linkEvents) LinkDown(n message.Node, purpose message.Purpose) {
 		addr := f.addrs[n]
 		delete(f.addrs, n)
 		f.core.Down(now, n)
+		f.fellowDown(now, n)
 		if addr == "" || len(f.knocks) >= maxKnocks {
 			return
 		}
-		f.knocks[n] = &knock{addr: addr, until: now + f.knockLife()}
+		f.knocks[n] = &knock{addr: addr, pause: knockSoon, until: now + f.knockLife()}
 		f.knock(n, addr)
 	})
 }
@@ -57,7 +59,7 @@ func (e *linkEvents) Unreachable(n message.Node, _ string) {
 	f := (*Farm)(e)
 	f.inbox.put(func(now int64) {
 		if k := f.knocks[n]; k != nil {
-			k.next = now + knockAgain
+			k.again(now)
 		}
 	})
 }
@@ -73,27 +75,37 @@ func (e *linkEvents) Messages(from message.Node, batch []*message.Message) {
 	for _, m := range batch {
 		load += 1 + (len(m.Key)+len(m.Target)+len(message.Node{})*(len(m.Nodes)+len(m.Lost)+len(m.Seen)))/heavy
 	}
-	put := f.inbox.putPatiently(load, func(int64) {
-		for _, m := range batch {
-			var sight engine.Sight
-			if m.Kind == message.Transfer {
-				sight = f.look(m.Key)
-			}
-			f.guard(func() { f.core.Step(f.now(), from, m, sight) })
-			f.act()
-		}
-	})
+	if f.inbox.putEventPatiently(load, event{batch: batch, from: from}) {
+		return
+	}
 	for _, m := range batch {
-		if !put && m.Parcel.Reserved {
+		if m.Parcel.Reserved {
 			f.engine.Unreserve(cap(m.Parcel.Body))
 		}
+	}
+}
+
+// step takes in what another node has sent.
+func (f *Farm) step(from message.Node, batch []*message.Message) {
+	for _, m := range batch {
+		var sight engine.Sight
+		if m.Kind == message.Transfer {
+			sight = f.look(m.Key)
+		}
+		f.guard(func() { f.core.Step(f.now(), from, m, sight) })
+		f.act()
 	}
 }
 
 // reserve takes memory for a session that has arrived: what the link had taken for it is given back now.
 func (f *Farm) reserve(m *message.Message) {
 	n := cap(m.Parcel.Body)
-	if m.Kind != message.Transfer || n == 0 {
+	if n == 0 {
+		return
+	}
+	if m.Kind == message.Shelved || m.Kind == message.Copy && m.Change != message.Content { // a list, which goes in a moment
+		f.engine.Charge(n)
+		m.Parcel.Reserved = true
 		return
 	}
 	if m.Parcel.Reserved = f.engine.Reserve(n); !m.Parcel.Reserved {

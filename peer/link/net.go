@@ -176,18 +176,27 @@ func addrPort(addr net.Addr) netip.AddrPort {
 // empty, addr is dialled for it; what else is sent to the node meanwhile takes the same link. m and a body of up to PartSize may be used again when Send returns;
 // a larger body must never change. Never blocks.
 func (n *Net) Send(to message.Node, addr string, m *message.Message) Drop {
+	o, drop := n.queue(to, addr, m)
+	if o != nil {
+		o.poke()
+	}
+	return drop
+}
+
+// queue is Send, but for that the writer of the link has yet to be told. It returns the outbox in which the message is, nil if it was dropped.
+func (n *Net) queue(to message.Node, addr string, m *message.Message) (*outbox, Drop) {
 	drop := DropLinkLost
 	for try := 0; try < 3 && drop == DropLinkLost; try++ { // the link may end in between
 		var l *link
 		if l, drop = n.route(to, addr); drop == Queued {
-			if drop = l.out.put(m); drop == Queued {
+			if drop = l.out.queue(m); drop == Queued {
 				l.touch()
-				return Queued
+				return l.out, Queued
 			}
 		}
 	}
 	n.drops[drop].Add(1)
-	return drop
+	return nil, drop
 }
 
 // route finds a link to a node, or begins one.

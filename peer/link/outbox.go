@@ -58,8 +58,17 @@ func newOutbox(self message.Node, maxMessages, maxBytes int) *outbox {
 	return &outbox{self: self, maxMessages: maxMessages, maxBytes: maxBytes, wake: make(chan struct{}, 1)}
 }
 
-// put queues a message. m may be used again when it returns. Never blocks.
+// put queues a message, and has it written. m may be used again when it returns. Never blocks.
 func (o *outbox) put(m *message.Message) Drop {
+	drop := o.queue(m)
+	if drop == Queued {
+		o.poke()
+	}
+	return drop
+}
+
+// queue queues a message. The caller calls poke afterwards: one is enough for several.
+func (o *outbox) queue(m *message.Message) Drop {
 	n := len(m.Parcel.Body)
 	if len(m.Key) > message.MaxKey || n > hardMaxBody {
 		return DropTooLarge
@@ -84,7 +93,6 @@ func (o *outbox) put(m *message.Message) Drop {
 		return Queued
 	}
 	o.encodeLocked(m)
-	o.poke()
 	return Queued
 }
 

@@ -134,6 +134,10 @@ func (m *Message) appendHeader(dst []byte, h header) []byte {
 		if m.Heard == 0 {
 			return dst
 		}
+	case xAge:
+		if m.Age <= 0 {
+			return dst
+		}
 	case xRemoved:
 		if m.Removed == 0 {
 			return dst
@@ -181,6 +185,8 @@ func (m *Message) flag(h header) *bool {
 		return &m.Direct
 	case xUrgent:
 		return &m.Urgent
+	case xLook:
+		return &m.Look
 	case xCensus:
 		return &m.Census
 	case xOriginal:
@@ -225,6 +231,8 @@ func (m *Message) number(h header) int64 {
 		return int64(m.Rank)
 	case xSum:
 		return int64(m.Sum)
+	case xAge:
+		return within(int64(m.Age)+ms-1, int64(MaxWait)) / ms // rounded up
 	case xWait:
 		return within(int64(m.Wait), int64(MaxWait)) / ms
 	case xChase:

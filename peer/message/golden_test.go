@@ -96,10 +96,10 @@ var goldens = []golden{
 		"query in full",
 		message.Message{
 			Kind: message.Query, Key: "/a b", ID: query, Node: node, Addr: "[fe80::1%eth0]:1", Hops: 255, Rank: 4294967295, Wait: time.Minute,
-			Chase: 255, Direct: true, Urgent: true, Census: true, Gen: 3, Target: "/a%20b",
+			Chase: 255, Direct: true, Urgent: true, Census: true, Look: true, Age: 1500 * time.Millisecond, Gen: 3, Target: "/a%20b",
 		},
 		lines("GET %2fa+b HTTP/1.1", "Host: [fe80::1%eth0]:1", "X-Node: "+nodeHex, "X-ID: "+queryHex, "Exclusive: transfer", "Max-Forwards: 255",
-			"X-Rank: 4294967295", "X-Wait: 60000", "X-Chase: 255", "X-Direct: true", "X-Urgent: true", "X-Census: true", "X-Generation: 3", "X-Target: /a%20b"),
+			"X-Rank: 4294967295", "X-Wait: 60000", "X-Chase: 255", "X-Direct: true", "X-Urgent: true", "X-Census: true", "X-Look: true", "X-Age: 1500", "X-Generation: 3", "X-Target: /a%20b"),
 	},
 	{
 		"not here",

@@ -40,6 +40,8 @@ const (
 	xDirect
 	xCensus
 	xUrgent
+	xLook
+	xAge
 	xOriginal
 	xUndecided
 	xLost
@@ -127,6 +129,8 @@ var headers = [numHeaders]struct {
 	xDirect:          {name: "X-Direct"},
 	xCensus:          {name: "X-Census"},
 	xUrgent:          {name: "X-Urgent"},
+	xLook:            {name: "X-Look"},
+	xAge:             {name: "X-Age", high: int64(MaxWait) / ms},
 	xOriginal:        {name: "X-Original"},
 	xUndecided:       {name: "X-Undecided"},
 	xLost:            {name: "X-Lost"},

@@ -27,14 +27,14 @@ var layouts = func() (t [numKinds]layout) {
 	t[Ping] = layout{start: `GET \PING`, headers: []header{host, xLeaving, xFree}, needs: setOf(host)}
 	t[Query] = layout{
 		start: "GET ", keyed: true,
-		headers: []header{host, xNode, xID, exclusive, maxForwards, xRank, xWait, xChase, xDirect, xUrgent, xCensus, xGeneration, xSum, xTarget},
+		headers: []header{host, xNode, xID, exclusive, maxForwards, xRank, xWait, xChase, xDirect, xUrgent, xCensus, xLook, xAge, xGeneration, xSum, xTarget},
 		needs:   setOf(host, xNode, xID, exclusive, maxForwards, xRank, xWait),
 	}
 	t[Around] = layout{start: `GET \AROUND`, headers: []header{host, xNodes, xSum}, needs: setOf(host, xNodes, xSum)}
 	t[NotHere] = layout{
 		start: "404 Not Found", headers: []header{xAssocID, xOriginal, xUndecided, xLost, xSeen, xCopies, xRemoved}, needs: setOf(xAssocID),
 	}
-	t[Found] = layout{start: "302 Found", headers: []header{xAssocID}, needs: setOf(xAssocID)}
+	t[Found] = layout{start: "302 Found", headers: []header{xAssocID, xOwner}, needs: setOf(xAssocID)}
 	t[Transfer] = layout{
 		start: "PUT ", keyed: true, bodied: true,
 		headers: []header{
@@ -51,7 +51,7 @@ var layouts = func() (t [numKinds]layout) {
 	t[Abort] = layout{start: "410 Gone", headers: answer, needs: setOf(answer...)}
 	t[Part] = layout{start: `PUT \PART`, bodied: true, headers: []header{xID}, needs: setOf(xID, xOffset, contentLength)}
 	t[Copy] = layout{start: `PUT \COPY`, bodied: true, headers: allOf(changes[:]), needs: setOf(xStream, xUpdate, xChange)} // see changes
-	t[Copied] = layout{start: `GET \COPIED`, headers: []header{xStream, xUpdate, xRefusals}, needs: setOf(xStream, xUpdate)}
+	t[Copied] = layout{start: `GET \COPIED`, headers: []header{xStream, xUpdate, xHeard, xRefusals}, needs: setOf(xStream, xUpdate)}
 	t[Claim] = layout{start: `GET \CLAIM`, headers: []header{host, xNode, xID, xKey}, needs: setOf(host, xNode, xID, xKey)}
 	t[Ceded] = layout{
 		start: `PUT \CEDED`, bodied: true, headers: join([]header{xAssocID, xKey, xOwner}, state), needs: setOf(xAssocID, xKey), // and cededNeeds

@@ -116,6 +116,8 @@ type Message struct {
 	Direct bool          // the session was handed to whom this is sent: answer although the query may have been seen before
 	Urgent bool          // the asker wants to save or unlock: it may not be kept waiting for the sake of the lock
 	Census bool          // the answers are to say who has given them
+	Look   bool          // the session is not to be moved: the asker wants to know whether it is served anywhere
+	Age    time.Duration // how long ago the asker began to ask, in ms on the wire, rounded up; at most MaxWait
 	Rank   uint32        // above that of every query for this key that the asker had heard of
 	Wait   time.Duration // how long the asker still waits, in ms on the wire; at most MaxWait
 	Target string        // the key as the web server spelt it, for peers that know no other; empty if as AppendTarget does, or not known. Also in a Transfer
@@ -132,7 +134,7 @@ type Message struct {
 	Lost      []Node   // neighbours that have fallen silent and may live: the answer holds only if they were asked in another way
 	Seen      []Node   // nodes that have answered, this one among them; told to a Query with Census
 	Copies    []CopyAt // copies that are there; at most MaxCopies
-	Removed   uint32   // the session was removed in this generation; 0 = not known
+	Removed   uint32   // sessions with this key have been removed that were of generations below this one; 0 = not known
 
 	// Transfer, Held, Refused, Commit, Abort; Copy with Content, State or Drop; Ceded. Also of a Query: of a copy that the asker holds and that is not
 	// its own yet; 0 if it holds none.
@@ -149,9 +151,9 @@ type Message struct {
 
 	Stream   ID        // Copy, Copied
 	Update   uint64    // Copy: its number in the stream, from 1. Copied: all up to it have been taken in; 0 = none
-	Heard    uint64    // Copy: the last acknowledgement that the sender has heard
+	Heard    uint64    // Copy: the last acknowledgement that the sender has heard. Copied: the last update with Taken that has been dealt with, acknowledged or not
 	Change   Change    // Copy
-	Owner    Node      // Copy that is about one session, Ceded: whose it is; zero: the sender's
+	Owner    Node      // Copy that is about one session, Ceded: whose it is; zero: the sender's. Found that answers a Look: who serves it
 	Base     Node      // Copy with State: whose copy it goes on from, if not the owner's own
 	Tomb     bool      // Copy with Drop: keep in mind that it has been removed
 	Refusals []Refusal // Copied; at most MaxRefusals

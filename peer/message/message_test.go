@@ -18,7 +18,7 @@ import (
 func used() message.Message {
 	return message.Message{
 		Kind: message.Part, ID: query, Key: "used", Node: node, Addr: "used:1", Program: "used", Protocol: 9, Purpose: message.Delivery,
-		Leaving: true, Free: 9, Hops: 9, Chase: 9, Direct: true, Urgent: true, Census: true, Rank: 9, Wait: 9, Target: "/used", Original: true, Undecided: true, Lost: []message.Node{node}, Seen: []message.Node{node}, Theirs: 9, NoRoom: true,
+		Leaving: true, Free: 9, Hops: 9, Chase: 9, Direct: true, Urgent: true, Census: true, Look: true, Age: 9, Rank: 9, Wait: 9, Target: "/used", Original: true, Undecided: true, Lost: []message.Node{node}, Seen: []message.Node{node}, Theirs: 9, NoRoom: true,
 		Gen: 9, Reason: message.Busy, Query: query, Leave: true, Offset: 9, Total: 9,
 		Copies: []message.CopyAt{{Node: node}}, Removed: 9, Holders: []message.Node{node}, Stream: query, Update: 9, Heard: 9, Change: message.Drop, Owner: node,
 		Base: node, Tomb: true, Refusals: []message.Refusal{{Update: 9}}, Absent: true, Nodes: []message.Node{node}, Sum: 9,

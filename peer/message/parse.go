@@ -306,6 +306,8 @@ func (m *Message) setNumber(h header, v []byte, size *int64) Fault {
 		m.Sum = uint32(n)
 	case xWait:
 		m.Wait = time.Duration(n * ms)
+	case xAge:
+		m.Age = time.Duration(n * ms)
 	case xChase:
 		m.Chase = uint8(n)
 	case xGeneration:

@@ -1,0 +1,80 @@
+package peer
+
+import (
+	"encoding/hex"
+	"time"
+
+	"github.com/farmstate/farmstate/engine"
+)
+
+// CopiesStatus says how the copies are.
+type CopiesStatus struct {
+	Copies     int            `json:"copies"` // of each session, the owner's included; 0 = off
+	Ack        string         `json:"ack"`
+	Mirroring  bool           `json:"mirroring"` // there is somebody who takes copies
+	Doubtful   bool           `json:"doubtful"`  // a mirror has not been heard of for so long that it is asked before reads are answered
+	Copied     int            `json:"copied"`    // sessions of this node of which others have copies
+	Waiting    int            `json:"waiting"`   // changes that wait for mirrors
+	Shelf      int            `json:"kept"`      // copies of others' sessions here
+	ShelfBytes int64          `json:"kept_bytes"`
+	Repair     RepairStatus   `json:"repair"`
+	Mirrors    []MirrorStatus `json:"mirrors"`
+	Quarantine int            `json:"quarantine"`
+}
+
+// RepairStatus says how far the making of missing copies is.
+type RepairStatus struct {
+	Running bool    `json:"running"`
+	Looked  int64   `json:"looked_at"` // sessions that the latest walk has looked at
+	Of      int64   `json:"of"`
+	Made    int64   `json:"made"` // sessions whose copies it has made
+	Bytes   int64   `json:"bytes"`
+	Seconds float64 `json:"seconds"` // that it has taken so far, or in all
+}
+
+// MirrorStatus is the stream of updates to one mirror.
+type MirrorStatus struct {
+	Node    string `json:"node"`
+	Linked  bool   `json:"linked"`
+	Updates int    `json:"updates"` // that are not acknowledged
+	Bytes   int    `json:"bytes"`
+}
+
+var ackNames = [...]string{"all", "one", "none"}
+
+// readCopies reads how the copies are. Called by the driver.
+func (f *Farm) readCopies(now int64) CopiesStatus {
+	r := &f.repair
+	end := r.ended
+	if r.walking {
+		end = now
+	}
+	s := CopiesStatus{
+		Copies: f.opt.Copies.N, Ack: ackNames[f.opt.Copies.Ack], Mirroring: f.mode != engine.MirrorNone,
+		Doubtful: f.mode == engine.MirrorAwait && now >= f.core.Lease(), Mirrors: []MirrorStatus{},
+		Repair: RepairStatus{
+			Running: f.mending(), Looked: r.looked, Of: r.of, Made: r.made, Bytes: r.bytes,
+			Seconds: (time.Duration(max(0, end-r.began))).Seconds(),
+		},
+	}
+	s.Copied, s.Waiting = f.core.Copied()
+	s.Shelf, s.ShelfBytes = f.core.Keeping()
+	for _, b := range f.core.Backlogs() {
+		s.Mirrors = append(s.Mirrors, MirrorStatus{Node: hex.EncodeToString(b.Node[:]), Linked: b.Linked, Updates: b.Updates, Bytes: b.Bytes})
+	}
+	return s
+}
+
+// mending reports whether copies are missing, or may be: sessions are being looked at, or are about to be, or have lost their owner. Called by the driver.
+func (f *Farm) mending() bool {
+	layout, _ := f.core.Layout()
+	return f.repair.walking || f.opt.Copies.N > 1 && layout != f.repair.layout || len(f.repair.wants)+len(f.repair.later) > 0 || f.core.Mending()
+}
+
+// CopiesStatus says how the copies are.
+func (f *Farm) CopiesStatus() CopiesStatus {
+	var s CopiesStatus
+	f.tell(func() { s = f.readCopies(f.now()) })
+	s.Quarantine = f.quarantine.len()
+	return s
+}
