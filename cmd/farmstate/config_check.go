@@ -14,7 +14,7 @@ type configCheckCmd struct {
 // Help is shown below the summary of the command.
 func (*configCheckCmd) Help() string {
 	return "What is wrong is an error, a line each, and the exit status is 2. What is accepted but should not stay is a warning on standard error, and the exit status is 0. " +
-		"Flags and environment are left out; the file that peer_secret_file names is read."
+		"Flags and environment are left out; the files that peer_secret_file and snapshot_key_file name are read."
 }
 
 // Run judges the file by itself: what flags and environment would say is left
@@ -24,13 +24,16 @@ func (c *configCheckCmd) Run(a *app) error {
 	if err != nil {
 		return usageError(err)
 	}
-	if cfg.PeerSecretFile != "" {
-		_, warning, err := config.ReadSecret(cfg.PeerSecretFile)
+	for _, secret := range []struct{ option, file string }{{"peer_secret_file", cfg.PeerSecretFile}, {"snapshot_key_file", cfg.SnapshotKeyFile}} {
+		if secret.file == "" {
+			continue
+		}
+		_, warning, err := config.ReadSecret(secret.file)
 		if err != nil {
-			return usageError(fmt.Errorf("%s: %w", cfg.Place("peer_secret_file"), err))
+			return usageError(fmt.Errorf("%s: %w", cfg.Place(secret.option), err))
 		}
 		if warning != "" {
-			cfg.Warnings = append(cfg.Warnings, cfg.Place("peer_secret_file")+": "+warning)
+			cfg.Warnings = append(cfg.Warnings, cfg.Place(secret.option)+": "+warning)
 		}
 	}
 	for _, warning := range cfg.Warnings {

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
+	"net/netip"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
@@ -13,6 +16,7 @@ import (
 	"github.com/farmstate/farmstate/peer"
 	"github.com/farmstate/farmstate/peer/legacy"
 	"github.com/farmstate/farmstate/peer/link"
+	"github.com/farmstate/farmstate/peer/member"
 )
 
 // farmSlack is how much longer than query_timeout the engine lets a request wait for the farm: a search that has run its whole time has an answer of its own, and a
@@ -23,7 +27,7 @@ const farmSlack = 250 * time.Millisecond
 // a farm is better than none.
 func (n *node) startFarm() error {
 	c := n.cfg
-	if c.Standalone || c.PeerListen == "" && len(c.Peers)+len(c.LegacyPeers) == 0 {
+	if c.Standalone || c.PeerListen == "" && c.GossipAddr() == "" && len(c.Peers)+len(c.LegacyPeers) == 0 {
 		return nil
 	}
 	options, err := n.farmOptions()
@@ -31,9 +35,12 @@ func (n *node) startFarm() error {
 		return err
 	}
 	f, err := peer.New(options)
+	if gossip, ok := errors.AsType[*peer.GossipError](err); ok {
+		return listenError("gossip-listen", c.GossipAddr(), gossip.Err)
+	}
 	if err != nil {
 		err = listenError("peer-listen", c.PeerListen, err)
-		if c.IsSet("peer_listen") || len(c.Peers) > 0 || len(c.LegacyPeers) > 0 {
+		if c.IsSet("peer_listen") || c.GossipAddr() != "" || len(c.Peers) > 0 || len(c.LegacyPeers) > 0 {
 			return err
 		}
 		n.logger.Warn("this node runs without a farm: the peer port is taken or forbidden; choose another with --peer-listen, or switch it off with --peer-listen off",
@@ -43,12 +50,15 @@ func (n *node) startFarm() error {
 	n.farm = f
 	n.engine.SetElsewhere(f)
 	n.onClose(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 		defer cancel()
 		f.Close(ctx)
 	})
 	return nil
 }
+
+// closeTime is how long the end of a farm may take: what is queued for other nodes goes, and they are told that this one does.
+const closeTime = 2 * time.Second
 
 // farmOptions makes the options of the farm of the configuration.
 func (n *node) farmOptions() (peer.Options, error) {
@@ -63,6 +73,14 @@ func (n *node) farmOptions() (peer.Options, error) {
 			return peer.Options{}, err
 		}
 	}
+	copies, err := n.copies(security)
+	if err != nil {
+		return peer.Options{}, err
+	}
+	gossip, err := n.gossip()
+	if err != nil {
+		return peer.Options{}, err
+	}
 	originals := make([]legacy.Peer, len(c.LegacyPeers))
 	for i, p := range c.LegacyPeers {
 		originals[i] = legacy.Peer{Addr: p.Address, Authenticate: p.Authenticate, Encrypt: p.Encrypt, Password: p.Password}
@@ -70,7 +88,7 @@ func (n *node) farmOptions() (peer.Options, error) {
 	return peer.Options{
 		Engine: n.engine, Now: n.clock.Now, Logger: n.logger,
 		MaxForwards: uint8(c.MaxForwards), QueryTimeout: c.QueryTimeout, Slack: n.farmWait() - c.QueryTimeout,
-		KeyOf: n.keyOf,
+		KeyOf: n.keyOf, Copies: copies, Member: gossip, Name: machineName(),
 		Link: link.Options{
 			Listen: listen, Advertise: c.PeerAdvertise, Peers: c.Peers, Program: "farmstate " + buildInfo().Version,
 			Security: security, Insecure: c.Insecure, Allow: c.PeerNetworks(),
@@ -80,10 +98,45 @@ func (n *node) farmOptions() (peer.Options, error) {
 	}, nil
 }
 
+// gossip makes the options of the membership; nil if there is none.
+func (n *node) gossip() (*member.Options, error) {
+	c := n.cfg
+	addr := c.GossipAddr()
+	if addr == "" {
+		return nil, nil
+	}
+	o := &member.Options{Advertise: c.GossipAdvertise, Join: c.Join, Insecure: c.Insecure, Allow: c.PeerNetworks()}
+	var err error
+	if c.PeerSecretFile != "" {
+		var warning string
+		if o.Secret, warning, err = config.ReadSecret(c.PeerSecretFile); err != nil {
+			return nil, usageError(err)
+		}
+		if warning != "" && c.PeerCert != "" { // otherwise links have warned already
+			n.logger.Warn(warning, "event", "configuration_warning")
+		}
+	}
+	if o.Listen, err = lookUp("gossip-listen", addr); err != nil {
+		return nil, err
+	}
+	if o.Secret == nil && !c.Insecure && config.Exposed(o.Listen) {
+		return nil, usageError(errors.New("--gossip-listen: " + addr + " stands for " + o.Listen + ", which can be reached from other machines, and " + config.UngossipedAdvice))
+	}
+	return o, nil
+}
+
+// machineName is what other nodes call this machine, for people.
+func machineName() string {
+	name, _ := os.Hostname() // without one it has none
+	return name
+}
+
 // security says how the nodes of this farm recognise each other.
 func (n *node) security() (link.Security, error) {
 	c := n.cfg
 	switch {
+	case c.PeerCert != "": // a secret beside it is the gossip's
+		return link.Security{Certificates: &link.Certificates{CA: c.PeerCA, Cert: c.PeerCert, Key: c.PeerKey}}, nil
 	case c.PeerSecretFile != "":
 		secret, warning, err := config.ReadSecret(c.PeerSecretFile)
 		if err != nil {
@@ -93,8 +146,6 @@ func (n *node) security() (link.Security, error) {
 			n.logger.Warn(warning, "event", "configuration_warning")
 		}
 		return link.Security{Secret: secret}, nil
-	case c.PeerCert != "":
-		return link.Security{Certificates: &link.Certificates{CA: c.PeerCA, Cert: c.PeerCert, Key: c.PeerKey}}, nil
 	}
 	return link.Security{Plain: true}, nil
 }
@@ -127,6 +178,28 @@ func (n *node) peerAddr() string {
 		return ""
 	}
 	return n.farm.Addr().String()
+}
+
+// gossipAddr is the address of the gossip port; empty if there is none.
+func (n *node) gossipAddr() string {
+	if n.farm == nil || n.farm.GossipAddr() == nil {
+		return ""
+	}
+	return n.farm.GossipAddr().String()
+}
+
+// tellStateAddr tells the members of the farm where this node takes web servers.
+func (n *node) tellStateAddr() {
+	if n.farm == nil {
+		return
+	}
+	addr := n.server.Addr().String()
+	if config.Exposed(addr) {
+		if host, port, err := net.SplitHostPort(addr); err == nil && netip.MustParseAddr(host).IsUnspecified() {
+			addr = ":" + port
+		}
+	}
+	n.farm.SetStateAddr(addr)
 }
 
 // otherDescriptors is how many descriptors are kept for all but the web servers.
@@ -183,7 +256,7 @@ func (n *node) drainAction(query url.Values) (any, error) {
 // handOver gives the sessions to other nodes until there are none, nobody can take them, or ctx ends. serving says that the state port is open.
 func (n *node) handOver(ctx context.Context, serving bool) {
 	if n.farm == nil {
-		n.engine.Close(true) // a new session would be lost
+		n.engine.Close(n.snapshots == nil) // a new session would be lost
 		return
 	}
 	began, sessions := time.Now(), n.engine.Stats().Sessions

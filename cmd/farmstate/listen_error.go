@@ -44,7 +44,7 @@ func listenAdvice(option, addr string, err error, goos string, root fs.FS) strin
 
 // owner guesses who has the port of an option.
 func owner(option string) string {
-	if option == "admin" {
+	if option == "admin" || option == "gossip-listen" {
 		return "another farmstate may be running"
 	}
 	return "Microsoft's ASP.NET State Service (aspnet_state) or another farmstate may be running"

@@ -43,7 +43,10 @@ type node struct {
 	admin   *admin.Server // nil when it is off
 	closers []func()      // what the node is made of, but for the server, in the order of the start
 
+	snapshots *snapshots // nil without a directory for them
+
 	stopping atomic.Bool
+	kept     int64 // sessions that were written at the stop; valid once stop has returned
 }
 
 // startNode starts a node; when it returns without an error, everything
@@ -69,13 +72,23 @@ func startNode(cfg *config.Config, logger *slog.Logger, environ []string) (_ *no
 	if err := n.startFarm(); err != nil { // Must come before the state port: a session that is elsewhere is not missing.
 		return nil, err
 	}
+	if err := n.openSnapshots(); err != nil {
+		return nil, err
+	}
+	if err := n.restore(); err != nil {
+		return nil, err
+	}
 	if err := n.listen(); err != nil {
 		return nil, err
 	}
+	n.tellStateAddr()
 	if err := n.startAdmin(notices); err != nil {
 		return nil, err
 	}
-	n.logger.Info("ready", "event", "ready", "version", buildInfo().Version, "state", n.server.Addr().String(), "peer", n.peerAddr(), "admin", n.adminAddr(), "max_memory", n.engine.Stats().MaxMemory)
+	if n.snapshots != nil {
+		n.snapshots.start() // Must be last: node.stop ends it.
+	}
+	n.logger.Info("ready", "event", "ready", "version", buildInfo().Version, "state", n.server.Addr().String(), "peer", n.peerAddr(), "gossip", n.gossipAddr(), "admin", n.adminAddr(), "max_memory", n.engine.Stats().MaxMemory)
 	return n, nil
 }
 
@@ -256,19 +269,21 @@ func (n *node) startAdmin(notices *notice.Listener) error {
 		Logger:    n.logger,
 		Ready:     n.ready,
 		Metrics: metrics.New(metrics.Sources{
-			Engine:  n.engine.Stats,
-			Network: n.server.Stats,
-			Farm:    n.farmStats(),
-			Dropped: notices.Dropped,
-			Build:   prometheus.Labels{"version": b.Version, "commit": b.Commit, "go": b.Go, "system": b.System},
+			Engine:    n.engine.Stats,
+			Network:   n.server.Stats,
+			Farm:      n.farmStats(),
+			Snapshots: n.snapshotStats(),
+			Dropped:   notices.Dropped,
+			Build:     prometheus.Labels{"version": b.Version, "commit": b.Commit, "go": b.Go, "system": b.System},
 		}),
 		API: map[string]func() any{
 			"status":      func() any { return n.status() },
 			"locks":       func() any { return notice.Locks(n.engine.StaleLocks(n.server.Now())) },
 			"near-misses": func() any { return notices.NearMisses() },
 			"farm":        func() any { return n.farmStatus() },
+			"quarantine":  func() any { return n.quarantined() },
 		},
-		Actions: map[string]func(url.Values) (any, error){"drain": n.drainAction},
+		Actions: map[string]func(url.Values) (any, error){"drain": n.drainAction, "snapshot": n.snapshotAction, "quarantine/export": n.exportAction},
 	})
 	if err != nil {
 		err = listenError("admin", n.cfg.Admin, err)
@@ -328,6 +343,9 @@ func (n *node) readyLine() string {
 	line := "farmstate ready state=" + n.server.Addr().String()
 	if addr := n.peerAddr(); addr != "" {
 		line += " peer=" + addr
+	}
+	if addr := n.gossipAddr(); addr != "" {
+		line += " gossip=" + addr
 	}
 	if n.admin != nil {
 		line += " admin=" + n.adminAddr()

@@ -17,9 +17,9 @@ func (*serveCmd) Help() string {
 	return "Without options the node serves this machine alone, where Microsoft's service would: on 127.0.0.1:42424.\n\n" +
 		"Every option is also a key of the configuration file (max_memory) and an environment variable (FARMSTATE_MAX_MEMORY); " +
 		"a flag wins over the environment, and the environment over the file. docs/configuration.md says more about each.\n\n" +
-		"When everything listens, one line goes to standard output: farmstate ready state=ADDR peer=ADDR admin=ADDR. The log goes to standard error.\n\n" +
+		"When everything listens, one line goes to standard output: farmstate ready state=ADDR peer=ADDR gossip=ADDR admin=ADDR, without those that are off. The log goes to standard error.\n\n" +
 		"SIGTERM or SIGINT (Ctrl+C) hands the sessions over to other nodes and stops the node once the requests that have begun are answered; a second one stops it at once. " +
-		"The exit status is 0 if no session was left, 1 if sessions were lost or something failed, 2 if it could not start as it was told to."
+		"The exit status is 0 if no session was lost, because none was left or all were written to --data, 1 if sessions were lost or something failed, 2 if it could not start as it was told to."
 }
 
 // Run runs a node until it is told to stop.
@@ -65,9 +65,9 @@ func (n *node) wait(signals <-chan os.Signal) error {
 		n.logger.Warn("stopped at once; requests that had begun were cut off", "event", "stopped", "signal", signal.String(), "sessions_lost", n.engine.Stats().Sessions)
 		return errQuiet
 	}
-	lost := n.engine.Stats().Sessions
+	lost := max(0, n.engine.Stats().Sessions-n.kept)
 	if lost > 0 {
-		n.logger.Warn("sessions were lost: there was no other node to hand them to", "event", "sessions_lost", "sessions", lost)
+		n.logger.Warn("sessions were lost: there was no other node to hand them to, and they were not written to a directory (--data)", "event", "sessions_lost", "sessions", lost)
 	}
 	n.logger.Info("stopped", "event", "stopped", "after", time.Since(n.started).Round(time.Millisecond))
 	if fault != nil {
@@ -92,6 +92,12 @@ func (n *node) stop() {
 	}
 	if n.engine.Stats().Sessions > 0 {
 		n.handOver(ctx, false) // what the last requests have brought here
+	}
+	if n.snapshots != nil {
+		if n.farm != nil {
+			n.farm.Settle() // a change that waits for mirrors keeps its session from being written
+		}
+		n.kept = n.snapshots.saveRest() // Must come after all that changes sessions. It takes what time it needs, whatever ctx says.
 	}
 	n.close()
 }

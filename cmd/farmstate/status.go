@@ -23,6 +23,8 @@ type status struct {
 	Operations map[string]map[string]int64 `json:"operations"`
 	NearMisses map[string]int64            `json:"near_misses"` // by cause
 	Malformed  map[string]int64            `json:"malformed"`   // by reason
+
+	Snapshot *snapshotStatus `json:"snapshot,omitempty"` // if data is set
 }
 
 type sessionStatus struct {
@@ -67,6 +69,9 @@ func (n *node) status() status {
 		Operations:  make(map[string]map[string]int64),
 		NearMisses:  make(map[string]int64),
 		Malformed:   p.Malformed,
+	}
+	if n.snapshots != nil {
+		s.Snapshot = n.snapshots.status()
 	}
 	for _, op := range engine.Ops() {
 		outcomes := make(map[string]int64)

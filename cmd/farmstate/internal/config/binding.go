@@ -147,6 +147,20 @@ func duration(lo, hi time.Duration, example string, field func(*Config) *time.Du
 	}
 }
 
+// durationOrZero is 0, or a duration of at least lo.
+func durationOrZero(lo, hi time.Duration, example string, field func(*Config) *time.Duration) binding {
+	b := duration(lo, hi, example, field).(scalar[time.Duration])
+	ranged := b.parse
+	b.parse = func(text string) (time.Duration, error) {
+		if d, err := parseDuration(text); err == nil && d == 0 {
+			return 0, nil
+		}
+		return ranged(text)
+	}
+	b.words = "0, or " + b.words
+	return b
+}
+
 func boolean(field func(*Config) *bool) binding {
 	return scalar[bool]{
 		field: field,

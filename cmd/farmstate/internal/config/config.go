@@ -20,21 +20,24 @@ type Config struct {
 	Aliases []appkey.Alias
 	Rules   *appkey.Rules // made of Aliases and FoldApplicationCase
 
-	Standalone     bool
-	PeerListen     string // empty when it is off
-	Peers          []string
-	PeerAdvertise  string
-	PeerAllow      []netip.Prefix // see PeerNetworks
-	PeerSecretFile string         // see ReadSecret
-	PeerCert       string
-	PeerKey        string
-	PeerCA         string
-	Insecure       bool
-	MaxPeers       int64
-	MaxForwards    int64
-	QueryTimeout   time.Duration
-	TransferQueue  int64
-	LegacyPeers    []LegacyPeer
+	Standalone      bool
+	PeerListen      string // empty when it is off
+	Peers           []string
+	PeerAdvertise   string
+	PeerAllow       []netip.Prefix // see PeerNetworks
+	PeerSecretFile  string         // see ReadSecret
+	PeerCert        string
+	PeerKey         string
+	PeerCA          string
+	Insecure        bool
+	Join            []string
+	GossipListen    string // auto, empty when it is off, or an address; see GossipAddr
+	GossipAdvertise string
+	MaxPeers        int64
+	MaxForwards     int64
+	QueryTimeout    time.Duration
+	TransferQueue   int64
+	LegacyPeers     []LegacyPeer
 
 	Transport      string
 	EventLoops     int64 // 0 = auto
@@ -51,13 +54,23 @@ type Config struct {
 	SessionQueue int64
 	StaleLock    time.Duration
 
-	HTTPStatusLine      bool
+	HTTPStatusLine bool
+	Copies         int64 // 0 chooses
+	Ack            string
+	CopyBacklog    int64
+	TouchPeriod    time.Duration
+	RepairRate     int64
+	QuarantineSize int64
+
 	ASPNetVersion       string
 	FoldApplicationCase bool
 
-	ShutdownTimeout time.Duration
-	LogLevel        slog.Level
-	LogFormat       string
+	ShutdownTimeout  time.Duration
+	Data             string // empty when there is none
+	SnapshotInterval time.Duration
+	SnapshotKeyFile  string // see ReadSecret
+	LogLevel         slog.Level
+	LogFormat        string
 
 	// Warnings are what is accepted but should not stay as it is, each on one
 	// line that says where it stands. They hold no secret.

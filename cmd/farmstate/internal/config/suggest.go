@@ -7,7 +7,7 @@ import "strings"
 // they are the mistakes that come from the other spellings of an option.
 func nearest(name string, candidates []string) string {
 	name = strings.ToLower(strings.ReplaceAll(name, "-", "_"))
-	best, bestDistance := "", 1+max(2, len(name)/3)
+	best, bestDistance := "", 1+max(min(2, (len(name)-1)/2), len(name)/3) // of a name of two or three letters one may be wrong
 	for _, c := range candidates {
 		if d := distance(name, c); d < bestDistance {
 			best, bestDistance = c, d

@@ -10,6 +10,7 @@ import (
 const (
 	groupNetwork   = "Who may connect"
 	groupFarm      = "The farm"
+	groupCopies    = "Copies"
 	groupLimits    = "Connections and their limits"
 	groupSessions  = "Sessions"
 	groupClients   = "What clients see"
@@ -18,6 +19,9 @@ const (
 
 // transports that the state port can run on.
 var transports = []string{"auto", "gnet", "std"}
+
+// acks are the times at which a change is answered.
+var acks = []string{"all", "one", "none"}
 
 // logFormats of the log on standard error.
 var logFormats = []string{"text", "json"}
@@ -67,7 +71,7 @@ var Table = []Option{
 	{
 		Name: "standalone", Group: groupFarm, Default: "false",
 		Help:   "Run without a farm: nothing listens on the peer port, and no other node is asked",
-		Detail: "Not together with `peer` or `[[legacy_peer]]`.",
+		Detail: "Not together with `peer`, `join` or `[[legacy_peer]]`.",
 		value:  boolean(func(c *Config) *bool { return &c.Standalone }),
 	},
 	{
@@ -90,6 +94,33 @@ var Table = []Option{
 		value: peerList{func(c *Config) *[]string { return &c.Peers }},
 	},
 	{
+		Name: "join", Group: groupFarm, Meta: "HOST:PORT", Default: "",
+		Help: "Gossip port of another node, by which all nodes of the farm are found; may be repeated",
+		Detail: "One node that lives is enough: it knows the others, and all are linked to each other. Name two or three, the same on every\n" +
+			"node; a node that meets itself leaves that address alone. Host names are looked up anew each time, and all addresses of a\n" +
+			"name are tried. A node that finds nobody goes on, and goes on looking. A node on another machine needs `peer_secret_file`,\n" +
+			"and `peer_listen` at an address that others can reach. See [Membership](topologies.md#membership).",
+		value: peerList{func(c *Config) *[]string { return &c.Join }},
+	},
+	{
+		Name: "gossip_listen", Group: groupFarm, Meta: "ADDR", Default: "auto",
+		Help: "Address for gossip about who is in the farm, TCP and UDP; off switches it off, port 0 takes a free port",
+		Detail: "`auto` is off without `join`. With it, it is port 42426 at the host of `peer_listen` (127.0.0.1 if that is off). The first\n" +
+			"node of a farm, which has nobody to join, needs the address written out, or `join` with its own. An address that other\n" +
+			"machines can reach is refused without `peer_secret_file`, unless `insecure` is set; certificates do not protect gossip.\n" +
+			"`peer_allow` says who may send any.",
+		Off: true,
+		value: text("HOST:PORT, such as 127.0.0.1:42426, [::1]:42426 or :42426, or auto, or off",
+			parseGossip, formatListenOrOff, func(c *Config) *string { return &c.GossipListen }),
+	},
+	{
+		Name: "gossip_advertise", Group: groupFarm, Meta: "HOST:PORT", Default: "",
+		Help: "Address under which other nodes reach the gossip port of this one; empty derives it",
+		Detail: "Empty means the address that listens, or, if that is every address of this machine, the one on the way to the first node of\n" +
+			"`join`. A host name is looked up once, at the start.",
+		value: text(peerForm+", or nothing", parseAdvertise, identity, func(c *Config) *string { return &c.GossipAdvertise }),
+	},
+	{
 		Name: "peer_advertise", Group: groupFarm, Meta: "HOST:PORT", Default: "",
 		Help: "Address under which other nodes reach the peer port of this one; empty derives it",
 		Detail: "Empty means the port that listens, on the address that this machine has on the way to the node that asks. To be set where\n" +
@@ -108,7 +139,8 @@ var Table = []Option{
 		Detail: "The secret is what the file holds without the white space at its ends: at least 16 bytes, at most 4 KiB.\n" +
 			"`openssl rand -base64 32` writes a good one. A file that every account of the machine can read gets a warning. A name that\n" +
 			"does not begin with a slash or a drive is looked up in the folder that farmstate was started in; that holds for all files\n" +
-			"of this group. Not together with `peer_cert`.",
+			"of this group. Not together with `peer_cert`, unless there is gossip: then links are protected by the certificates and gossip\n" +
+			"by the secret.",
 		value: fileName(func(c *Config) *string { return &c.PeerSecretFile }),
 	},
 	{
@@ -129,7 +161,7 @@ var Table = []Option{
 	},
 	{
 		Name: "insecure", Group: groupFarm, Default: "false",
-		Help: "Allow plain links between nodes on different machines",
+		Help: "Allow plain links and plain gossip between nodes on different machines",
 		Detail: "Whoever reaches the peer port, or the wire between two nodes, can then read and change every session. Links within one\n" +
 			"machine may be plain without it.",
 		value: boolean(func(c *Config) *bool { return &c.Insecure }),
@@ -157,6 +189,47 @@ var Table = []Option{
 		Name: "transfer_queue", Group: groupFarm, Unit: "requests", Meta: "N", Default: "20",
 		Help:  "Requests that may wait for one session that is on its way between nodes, longer than a moment; one more is refused",
 		value: integer(1, 1<<20, func(c *Config) *int64 { return &c.TransferQueue }),
+	},
+	{
+		Name: "copies", Group: groupCopies, Unit: "nodes", Meta: "N", Default: "0",
+		Help: "Nodes that have each session, the one that serves it included; 0 chooses, 1 makes no copies",
+		Detail: "0 means 2 where the node finds others by membership (`join` or `gossip_listen`), and 1 otherwise. With 2 the death of any one node\n" +
+			"loses nothing, with 3 that of any two at the same time. What is missing after a death is made again in the background. A node\n" +
+			"that can reach nobody serves alone.",
+		value: integer(0, 5, func(c *Config) *int64 { return &c.Copies }),
+	},
+	{
+		Name: "ack", Group: groupCopies, Meta: "WHEN", Default: "all",
+		Help: "When a change is answered: when all its mirrors have it, when one has, or none at once",
+		Detail: "A change is a new session, a save, a removal, and a lock that is granted or given back. With `all` and `one` nothing that has been\n" +
+			"answered is lost with a node; they differ from 3 copies on. With `none` the last moments before a death may be lost, and a\n" +
+			"lock may be given out twice.",
+		value: enum(acks, func(c *Config) *string { return &c.Ack }),
+	},
+	{
+		Name: "copy_backlog", Group: groupCopies, Unit: "bytes", Meta: "SIZE", Default: "64MiB",
+		Help: "Updates that may wait for one mirror before those for which no request waits are left out",
+		Detail: "With `ack` at `all` or `one` requests wait for their mirrors, so their number bounds what waits. With `none` a mirror that does not\n" +
+			"keep up gets the sessions whose updates were left out as a whole when it does again.",
+		value: size(1<<20, 1<<40, func(c *Config) *int64 { return &c.CopyBacklog }),
+	},
+	{
+		Name: "touch_period", Group: groupCopies, Unit: "duration", Meta: "DURATION", Default: "10s",
+		Help:   "How often mirrors are told which sessions have been read, so that they know how long each lives",
+		Detail: "Saves tell it in passing. It also bounds how long a copy whose owner has ended is kept beyond the life of its session.",
+		value:  duration(time.Second, 5*time.Minute, "10s", func(c *Config) *time.Duration { return &c.TouchPeriod }),
+	},
+	{
+		Name: "repair_rate", Group: groupCopies, Unit: "bytes per second", Meta: "SIZE", Default: "64MiB",
+		Help:   "Bytes a second that a node sends to make missing copies; 0 sets no bound",
+		Detail: "Requests go first in any case: repair waits while updates for which requests wait fill a link.",
+		value:  size(0, 1<<40, func(c *Config) *int64 { return &c.RepairRate }),
+	},
+	{
+		Name: "quarantine_size", Group: groupCopies, Unit: "bytes", Meta: "SIZE", Default: "16MiB",
+		Help:   "Memory for the states of sessions that gave way to newer ones, when two parts of the farm had served them without each other",
+		Detail: "They can be listed and exported, so that nothing that a user has saved goes unseen. When it is full the oldest go.",
+		value:  size(0, 1<<40, func(c *Config) *int64 { return &c.QuarantineSize }),
 	},
 	{
 		Name: "transport", Group: groupLimits, Meta: "NAME", Default: "auto",
@@ -260,6 +333,29 @@ var Table = []Option{
 		Name: "shutdown_timeout", Group: groupOperation, Unit: "duration", Meta: "DURATION", Default: "1m",
 		Help:  "How long a stop may take for handing the sessions over and for requests that have begun",
 		value: duration(0, 10*time.Minute, "1m", func(c *Config) *time.Duration { return &c.ShutdownTimeout }),
+	},
+	{
+		Name: "data", Group: groupOperation, Meta: "DIR", Default: "",
+		Help: "Directory in which the sessions are kept while the node does not run; empty keeps none",
+		Detail: "A node that is stopped writes the sessions there that no other node has taken, and reads them when it starts; see\n" +
+			"[snapshots](snapshots.md). The directory is made if it is missing. No other process may use it, and no other account may\n" +
+			"write into it.",
+		value: text("the name of a directory, or nothing", parseFileName, identity, func(c *Config) *string { return &c.Data }),
+	},
+	{
+		Name: "snapshot_interval", Group: groupOperation, Unit: "duration", Meta: "DURATION", Default: "0",
+		Help: "How often the sessions are written to data while the node runs; 0 writes them at a stop only",
+		Detail: "What is written last is there after a crash: sessions are then as old as that. It takes a seventh of a processor while it is\n" +
+			"written, at 64 MiB a second.",
+		value: durationOrZero(10*time.Second, 24*time.Hour, "5m", func(c *Config) *time.Duration { return &c.SnapshotInterval }),
+	},
+	{
+		Name: "snapshot_key_file", Group: groupOperation, Meta: "FILE", Default: "",
+		Help: "File with the secret that encrypts what is written to data; empty writes it as it is",
+		Detail: "The secret is what the file holds without the white space at its ends: at least 16 bytes, at most 4 KiB.\n" +
+			"`openssl rand -base64 32` writes a good one. Keep it away from where the snapshots are backed up, and keep it: without it\n" +
+			"nobody can read them.",
+		value: fileName(func(c *Config) *string { return &c.SnapshotKeyFile }),
 	},
 	{
 		Name: "log_level", Group: groupOperation, Meta: "LEVEL", Default: "info",

@@ -13,6 +13,8 @@ func (l *loader) together() {
 	l.protection()
 	l.farm()
 	l.deliveries()
+	l.gossip()
+	l.snapshots()
 }
 
 // exposed finds a port that other machines can reach while nobody is allowed
@@ -37,6 +39,7 @@ func (l *loader) listeners() {
 	c := l.config
 	all := []struct{ option, addr, port string }{
 		{"listen", c.Listen, "the state port"}, {"admin", c.Admin, "the admin pages"}, {"peer_listen", c.PeerListen, "the peer port"},
+		{"gossip_listen", c.GossipAddr(), "the gossip port"},
 	}
 	if c.Standalone {
 		all = all[:2]
@@ -71,7 +74,7 @@ func (l *loader) protection() {
 	if len(given) > 0 && len(missing) > 0 {
 		l.problem(c.Place(given[0]), "is given without "+strings.Join(missing, " and ")+"; certificates need all of "+strings.Join(files, ", "))
 	}
-	if len(given) > 0 && c.PeerSecretFile != "" {
+	if len(given) > 0 && c.PeerSecretFile != "" && c.GossipAddr() == "" {
 		l.problem(c.Place("peer_secret_file"), "is given together with "+given[0]+"; links use either a secret or certificates, so remove one of the two")
 	}
 	if len(given) > 0 || c.PeerSecretFile != "" || c.Insecure || c.Standalone {
@@ -94,6 +97,9 @@ func (l *loader) farm() {
 	if c.Standalone {
 		if len(c.Peers) > 0 {
 			l.problem(c.Place("standalone"), "true means that there is no farm, but peer names other nodes ("+c.Origin("peer").String()+"); remove one of the two")
+		}
+		if len(c.Join) > 0 {
+			l.problem(c.Place("standalone"), "true means that there is no farm, but join names other nodes ("+c.Origin("join").String()+"); remove one of the two")
 		}
 		if len(c.LegacyPeers) > 0 {
 			l.problem(c.Place("standalone"), "true means that there is no farm, but there is a [[legacy_peer]] ("+c.LegacyOrigin(0).String()+"); remove one of the two")
@@ -172,4 +178,17 @@ func (c *Config) PeerNetworks() []netip.Prefix {
 		return c.PeerAllow
 	}
 	return c.Allow
+}
+
+// snapshots finds settings of snapshots that nobody would write.
+func (l *loader) snapshots() {
+	c := l.config
+	if c.Data != "" {
+		return
+	}
+	for _, name := range []string{"snapshot_interval", "snapshot_key_file"} {
+		if o := Lookup(name); o.Values(c)[0] != o.Default {
+			l.problem(c.Place(name), "is given without data; name the directory for the snapshots with data (--data DIR), or take it out")
+		}
+	}
 }

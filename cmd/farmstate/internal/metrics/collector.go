@@ -17,8 +17,10 @@ type Sources struct {
 	Engine  func() engine.Stats
 	Network func() netpoll.Stats
 	Farm    func() peer.Stats // nil without a farm
-	Dropped func() int64      // notices that were not logged
-	Build   prometheus.Labels
+	// Snapshots is nil without a directory for them.
+	Snapshots func() Snapshots
+	Dropped   func() int64 // notices that were not logged
+	Build     prometheus.Labels
 }
 
 // New is a registry with the metrics of the node, of the process and of the
@@ -81,8 +83,8 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v int64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v))
+	gauge := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
 	}
 	counter := func(d *prometheus.Desc, v int64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
@@ -137,7 +139,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(farmCuts, e.FarmCuts, "timeout")
 	counter(farmCuts, e.TransferCuts, "contention")
 	if c.Farm != nil {
-		farm(c.Farm(), gauge, counter)
+		s := c.Farm()
+		farm(s, gauge, counter)
+		copies(s, e.Mirrored, gauge, counter)
+	}
+	if c.Snapshots != nil {
+		snapshots(c.Snapshots(), ch)
 	}
 }
 

@@ -28,6 +28,9 @@ var (
 	linkDrops      = desc("farm_messages_dropped_total", "Messages to other nodes that were not sent, by reason.", "reason")
 	linkMessages   = desc("farm_messages_total", "Messages between nodes, by direction.", "direction")
 	linkBytes      = desc("farm_bytes_total", "Bytes between nodes, by direction.", "direction")
+	members        = desc("members", "Other nodes that gossip knows, by state; dead ones are remembered for an hour.", "state")
+	gossipHealth   = desc("gossip_health", "How far this node doubts that it answers in time: 0 is well, 7 is the worst.")
+	gossipRefused  = desc("gossip_refused_total", "Packets and connections of gossip that were dropped, by reason.", "reason")
 	originalsUp    = desc("originals", "Originals (legacy_peer) with a live link.")
 	originalMoves  = desc("original_moves_total", "Sessions that moved from or to originals, by direction; failed ones have stayed.", "direction")
 	originalClosed = desc("original_connections_closed_total", "Connections with originals that ended, by reason.", "reason")
@@ -36,7 +39,7 @@ var (
 )
 
 // farm reads the metrics of the farm.
-func farm(s peer.Stats, gauge func(*prometheus.Desc, int64), counter func(*prometheus.Desc, int64, ...string)) {
+func farm(s peer.Stats, gauge, counter func(*prometheus.Desc, int64, ...string)) {
 	gauge(neighbours, int64(s.Links.Neighbours))
 	gauge(farmLinks, int64(s.Links.Links))
 	gauge(handshakes, int64(s.Links.Handshakes))
@@ -71,6 +74,15 @@ func farm(s peer.Stats, gauge func(*prometheus.Desc, int64), counter func(*prome
 	counter(linkMessages, s.Links.MessagesOut, "out")
 	counter(linkBytes, s.Links.BytesIn, "in")
 	counter(linkBytes, s.Links.BytesOut, "out")
+	if g := s.Gossip; g != nil {
+		for state, n := range g.Members {
+			gauge(members, n, state)
+		}
+		gauge(gossipHealth, g.Health)
+		counter(gossipRefused, g.WrongSecret, "wrong_secret")
+		counter(gossipRefused, g.NotAllowed, "not_allowed")
+		counter(gossipRefused, g.TooMany, "too_many")
+	}
 	gauge(originalsUp, s.Originals.Originals)
 	counter(originalMoves, s.OriginalIn, "in")
 	counter(originalMoves, s.OriginalOut, "out")
