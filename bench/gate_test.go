@@ -196,6 +196,7 @@ func judge(costs map[string]cost, budgets map[string]budget, unit float64, times
 type budgetFile struct {
 	Budgets map[string]budget `json:"budgets"`
 	Farm    map[string]budget `json:"farm"`
+	Copies  map[string]budget `json:"copies"`
 }
 
 func budgets(tb testing.TB) (file budgetFile) {
@@ -213,6 +214,11 @@ func TestGate(t *testing.T) {
 // TestGateFarm does the same for what two nodes do together. They have goroutines of their own, so the budgets are wide.
 func TestGateFarm(t *testing.T) {
 	gate(t, farmWorkloads(t), budgets(t).Farm)
+}
+
+// TestGateCopies does the same for what copies cost without the network, and for a page when there are none.
+func TestGateCopies(t *testing.T) {
+	gate(t, copyWorkloads(t), budgets(t).Copies)
 }
 
 func gate(t *testing.T, all []workload, budgets map[string]budget) {

@@ -37,9 +37,9 @@ func bulk(f *proc.Farm, node, clients, sessions int, do func(c *farm.Client, i i
 
 func bulkTarget(i int) []byte { return farm.Target(fmt.Sprintf("bulk%020d", i)) }
 
-// bulkFill makes sessions of 1 KB at a node.
-func bulkFill(ctx context.Context, f *proc.Farm, node, sessions int) error {
-	return bulk(f, node, bulkClients, sessions, func(c *farm.Client, i int) error {
+// bulkFill makes sessions of 1 KB at the first node.
+func bulkFill(ctx context.Context, f *proc.Farm, sessions int) error {
+	return bulk(f, 0, bulkClients, sessions, func(c *farm.Client, i int) error {
 		return want(c.Do(ctx, 0, farm.Save(bulkTarget(i), 0), numbered(0)))
 	})
 }
@@ -62,7 +62,7 @@ func farmBurst(ctx context.Context, f *proc.Farm) error {
 	var took []time.Duration
 	for round := range 4 {
 		if round == 0 {
-			if err := bulkFill(ctx, f, 0, burst); err != nil {
+			if err := bulkFill(ctx, f, burst); err != nil {
 				return err
 			}
 		}
@@ -105,7 +105,7 @@ func burstOnce(ctx context.Context, f *proc.Farm, node, sessions int) (time.Dura
 // farmTransfers measures how many sessions of 1 KB a second come over one link when they are asked for: by 200 connections, each of which waits for one.
 func farmTransfers(ctx context.Context, f *proc.Farm) error {
 	const sessions, clients = 40_000, 200
-	if err := bulkFill(ctx, f, 0, sessions); err != nil {
+	if err := bulkFill(ctx, f, sessions); err != nil {
 		return err
 	}
 	before, err := f.CPUTime()
@@ -127,7 +127,7 @@ func farmTransfers(ctx context.Context, f *proc.Farm) error {
 // farmHandOver measures a stop of a node with 100,000 sessions while saves go on arriving, and looks at all sessions afterwards.
 func farmHandOver(ctx context.Context, f *proc.Farm) error {
 	const sessions = 100_000
-	if err := bulkFill(ctx, f, 0, sessions); err != nil {
+	if err := bulkFill(ctx, f, sessions); err != nil {
 		return err
 	}
 	before, err := proc.CPUTime(f.Nodes[1].PID())

@@ -304,6 +304,15 @@ type FarmStatus struct {
 		Sessions int64 `json:"sessions"`
 		Handed   int64 `json:"handed_over"`
 	} `json:"drain"`
+	Copies struct {
+		Copied int `json:"copied"` // of the node's own sessions
+		Kept   int `json:"kept"`   // copies of others'
+		Repair struct {
+			Running bool    `json:"running"`
+			Made    int64   `json:"made"`
+			Seconds float64 `json:"seconds"`
+		} `json:"repair"`
+	} `json:"copies"`
 }
 
 // Neighbours counts the nodes to which there is a link for queries.

@@ -58,3 +58,13 @@ func readWord(file string) string {
 	}
 	return strings.TrimSpace(string(b))
 }
+
+// LoadAverage is how many processes have been ready to run in the last minute, in five, and in fifteen.
+func LoadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	words := strings.Fields(string(b))
+	if err != nil || len(words) < 3 {
+		return "unknown"
+	}
+	return strings.Join(words[:3], " ")
+}
