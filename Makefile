@@ -1,4 +1,4 @@
-# All of this needs Go and make alone; what else is needed is built from source into .bin/ when first asked for.
+# All of this needs Go and make alone; what else is needed is built from source into .bin/ when first asked for, or, for the tests, installed by deps.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -47,10 +47,10 @@ lint: $(GOLANGCI) $(STATICCHECK) $(GOVULNCHECK) ## golangci-lint, staticcheck fo
 	else echo "$$out"; exit 1; fi
 
 # Suites that run whole farms of processes, and measure them, come last and one after the other.
-FARMS := /fuzz/(farm|history)$$
+FARMS := /fuzz/(chaos|deploy|farm|history)$$
 
 .PHONY: test
-test: ## All tests
+test: deps ## All tests
 	@all=$$($(GO) list $(PKG)) || exit 1; \
 	first=$$(echo "$$all" | grep -vE '$(FARMS)'); last=$$(echo "$$all" | grep -E '$(FARMS)'); status=0; \
 	[ -z "$$first" ] || $(GO) test -shuffle=on -timeout 15m $(TESTFLAGS) $$first $(TESTARGS) || status=1; \
@@ -64,13 +64,19 @@ bench-gate: ## Fail if a hot path allocates, or takes longer than its budget in 
 ##@ Now and then
 
 .PHONY: race
-race: ## All tests with the race detector (needs a C compiler)
+race: deps ## All tests with the race detector (needs a C compiler)
 	$(GO) test -race -shuffle=on -timeout 20m $(PKG)
 
 SEEDS ?= 10000
 .PHONY: sim
 sim: ## Simulated farms under SEEDS (10000) seeds
-	$(GO) test ./peer/sim -count=1 -timeout 30m -run '^TestSim$$' -sim.seeds=$(SEEDS)
+	$(GO) test ./peer/sim -count=1 -timeout 30m -run '^TestSim(Copies)?$$' -sim.seeds=$(SEEDS)
+
+KILLS ?= 100
+SEED ?= 0
+.PHONY: chaos
+chaos: ## Farms with copies, in their long form: KILLS (100) kills with repair between them, freezes, cuts (SEED=n replays one)
+	$(GO) test ./fuzz/chaos -count=1 -v -timeout 90m -chaos.long -chaos.kills=$(KILLS) -chaos.sessions=30000 -chaos.seed=$(SEED) $(TESTARGS)
 
 # One target after the other: go test -fuzz takes one at a time.
 FUZZTIME ?= 30s
@@ -83,7 +89,7 @@ fuzz: ## Each fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: cover
-cover: ## Statement coverage, by function in .bin/cover.txt
+cover: deps ## Statement coverage, by function in .bin/cover.txt
 	@mkdir -p $(BIN)
 	$(GO) test -timeout 15m -coverpkg=./... -coverprofile=$(BIN)/cover.out ./...
 	$(GO) tool cover -func=$(BIN)/cover.out >$(BIN)/cover.txt
@@ -100,6 +106,22 @@ bench-compare: ## Processor time a request, next to Redis, memcached and a serve
 	$(GO) run ./bench/compare --install $(ARGS)
 
 ##@ House
+
+# Programs that tests run, and the Debian packages that have them. Without them, or the right to install them, the tests that need them skip themselves and say
+# so; where CI is set they fail. Debian starts HAProxy as a service when it is installed, with a configuration that listens nowhere.
+TOOLS := haproxy:haproxy nft:nftables ip:iproute2
+APT   := apt-get -q -o DPkg::Lock::Timeout=300
+
+.PHONY: deps
+deps: ## Install what tests need beside Go (on Debian, as root or with sudo); nothing if it is there
+	@PATH="$$PATH:/usr/sbin:/sbin"; packages=; \
+	for t in $(TOOLS); do command -v "$${t%%:*}" >/dev/null 2>&1 || packages="$$packages $${t#*:}"; done; \
+	[ -n "$$packages" ] || exit 0; \
+	if [ "$$(uname -s)" != Linux ] || ! command -v apt-get >/dev/null 2>&1; then echo "deps: install$$packages for all of the tests" >&2; exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as='sudo -n'; else \
+		echo "deps: no right to install$$packages" >&2; [ -z "$$CI" ] || exit 1; exit 0; fi; \
+	{ $$as $(APT) update && $$as env DEBIAN_FRONTEND=noninteractive $(APT) install -y --no-install-recommends $$packages; } </dev/null >&2 || \
+		{ echo "deps: could not install$$packages" >&2; [ -z "$$CI" ] || exit 1; }
 
 .PHONY: clean
 clean: ## Remove what this Makefile has made

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +36,8 @@ type Config struct {
 	// Zeros prints every number of a call, also where it means nothing. It is
 	// not known whether real clients do.
 	Zeros bool
+	// Dialer opens the sockets; the zero value will do.
+	Dialer net.Dialer
 	// Clock is the time for the pool and for lock ages.
 	Clock Clock
 	// Trace, if set, is told each exchange that got an answer. It may be called
@@ -75,7 +78,7 @@ func NewClient(cfg Config) *Client {
 		cfg.NetworkTimeout = 10 * time.Second
 	}
 	cfg.Clock = cfg.Clock.withDefaults()
-	return &Client{cfg: cfg, pool: newPool(cfg.Addr, cfg.Clock)}
+	return &Client{cfg: cfg, pool: newPool(cfg.Addr, cfg.Dialer, cfg.Clock)}
 }
 
 // Close closes the idle connections. Requests that are under way close theirs.

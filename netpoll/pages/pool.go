@@ -55,17 +55,18 @@ func (s *socket) unpark() (alive bool, err error) {
 
 // pool holds the idle sockets of one server, last in, first out, without bound.
 type pool struct {
-	addr  string
-	clock Clock
-	start time.Time // of the ticks
+	addr   string
+	dialer net.Dialer
+	clock  Clock
+	start  time.Time // of the ticks
 
 	mu   sync.Mutex // guards idle and shut
 	idle []*socket  // in order of their use
 	shut bool
 }
 
-func newPool(addr string, clock Clock) *pool {
-	return &pool{addr: addr, clock: clock, start: clock.Now()}
+func newPool(addr string, dialer net.Dialer, clock Clock) *pool {
+	return &pool{addr: addr, dialer: dialer, clock: clock, start: clock.Now()}
 }
 
 // tickOf returns the number of the last tick at t.
@@ -87,8 +88,7 @@ func (p *pool) get(ctx context.Context) (*socket, error) {
 			return nil, err
 		}
 	}
-	var dialer net.Dialer
-	nc, err := dialer.DialContext(ctx, "tcp", p.addr)
+	nc, err := p.dialer.DialContext(ctx, "tcp", p.addr)
 	if err != nil {
 		return nil, err
 	}
