@@ -83,10 +83,11 @@ var layers = []layer{
 	{"netpoll", []string{"netpoll/wire", "engine/..."}, "the state port joins wire and engine"},
 	{"netpoll/conformance/...", []string{"netpoll/conformance/..."}, "what checks a server must not share its mistakes"},
 	{"netpoll/pages", nil, "what checks a server must not share its mistakes"},
-	{"peer", []string{"peer/core", "peer/link", "peer/legacy", "peer/message", "engine"}, "the farm joins the engine, what decides, and the links"},
+	{"peer", []string{"peer/core", "peer/link", "peer/legacy", "peer/member", "peer/message", "engine"}, "the farm joins the engine, what decides, and the links"},
 	{"peer/core", []string{"peer/message", "engine"}, "what decides knows neither links nor the state port"},
 	{"peer/message", []string{"netpoll/wire", "engine"}, "messages are bytes, and what the engine hands over"},
 	{"peer/link", []string{"peer/message"}, "links carry messages and decide nothing"},
+	{"peer/member", []string{"peer/message"}, "who is in the farm says nothing about sessions"},
 	{"peer/legacy", nil, "the originals' rules must not leak, nor ours into them"},
 	{"peer/pki", nil, "certificates are files"},
 	{"peer/sim", []string{"peer/core", "peer/message", "engine"}, "the simulator has no sockets"},
@@ -133,6 +134,7 @@ var keepers = []struct {
 	{"github.com/pelletier/go-toml/", []string{"cmd/farmstate/internal/config"}},
 	{"github.com/prometheus/", []string{"cmd/..."}},
 	{"github.com/google/gops/", []string{"cmd/..."}},
+	{"github.com/hashicorp/", []string{"peer/member"}},
 }
 
 func TestKeepers(t *testing.T) {
