@@ -77,8 +77,9 @@ func TestFrozenMirror(t *testing.T) {
 		tr.stop()
 	}
 	tr.finish()
-	// The link counts as broken after three seconds of silence; then another node gets the whole state.
-	if limit := 4 * time.Second * raceFactor; tr.worst > limit {
+	// The link counts as broken after three seconds of silence; then another node gets the whole state. A request that came just before has been told to come again, after
+	// 2.75 s, and does so after half a second; another one of the same page may wait as well.
+	if limit := 6 * time.Second * raceFactor; tr.worst > limit {
 		t.Errorf("a page took %v, more than %v", tr.worst, limit)
 	}
 }
