@@ -188,7 +188,7 @@ func (q *queue) landChange(c *Change) (ok bool) {
 		return false
 	}
 	for t := c.answers.head; t != nil; t = t.next {
-		t.place, t.session = nowhere, nil
+		t.place, t.session, t.held = nowhere, nil, nil
 	}
 	q.landLocked(&c.trip)
 	return true
@@ -261,12 +261,7 @@ func (e *Engine) Supersede(now Time, lane int, c *Change) (p Parcel, ok bool) {
 	}
 	s := c.session
 	p = s.parcel(now)
-	for t := c.answers.head; t != nil; {
-		next := t.next
-		t.prev, t.next, t.held = nil, nil, nil
-		e.cut(now, lane, t)
-		t = next
-	}
+	e.cutAll(now, lane, c.answers)
 	c.answers = list{}
 	e.oust(now, lane, s)
 	return p, true

@@ -341,9 +341,7 @@ func (c *Core) outdated(now int64, u update, by message.Node, r *message.Refusal
 			return
 		}
 		delete(c.track, u.hash)
-		w.over = true
-		delete(c.changes, u.m.Key)
-		c.do(Supersede{Change: w.ch, Newer: true, Gen: r.Gen, Version: r.Version, Node: by})
+		c.Blocked(Oust{Key: u.m.Key, Newer: true, Gen: r.Gen, Version: r.Version, Node: by})
 		return
 	}
 	if e := c.shelf[u.m.Key]; e != nil {

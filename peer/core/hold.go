@@ -179,13 +179,7 @@ func (c *Core) promote(now int64, h *held) {
 func (c *Core) serve(now int64, h *held) {
 	it := h.it
 	p := h.parcel
-	waited := now - h.since
-	if p.Minutes != 0 {
-		p.Left = max(1, p.Left-waited)
-	}
-	if p.Locked {
-		p.LockAge += waited
-	}
+	age(p, now-h.since)
 	c.unhold(h)
 	it.went = pointer{}
 	c.settle(it, true)

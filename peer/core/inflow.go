@@ -185,7 +185,7 @@ func (c *Core) takeIn(now int64, in *inflow, m *message.Message, sight engine.Si
 				if e.p.Locked {
 					e.p.LockAge += elapsed
 				}
-				e.p.Left, e.at, e.last = left, now, now
+				e.p.Left, e.at = left, now
 			}
 			return true
 		}) // a list that is malformed is read as far as it goes
@@ -247,7 +247,7 @@ func (c *Core) takeState(now int64, from message.Node, m *message.Message, sight
 	p.Key, p.Gen = m.Key, m.Gen
 	if m.Change == message.State {
 		p.Body, p.Reserved = e.p.Body, true
-		e.p, e.at, e.last, e.owner = p, now, now, owner
+		e.p, e.at, e.owner = p, now, owner
 		return 0, message.Refusal{}
 	}
 	if e != nil && e.owner == c.opt.Node {

@@ -145,13 +145,7 @@ func (c *Core) transferTo(now int64, m *Move, to message.Node, addr string) {
 
 func (c *Core) sendTransfer(now int64, m *Move) {
 	parcel := *m.parcel
-	elapsed := now - m.began
-	if parcel.Left -= elapsed; parcel.Minutes != 0 {
-		parcel.Left = max(1, parcel.Left)
-	}
-	if parcel.Locked {
-		parcel.LockAge += elapsed
-	}
+	age(&parcel, now-m.began)
 	t := &message.Message{
 		Kind: message.Transfer, ID: m.id, Key: m.it.key, Gen: parcel.Gen, Node: c.opt.Node, Addr: c.opt.Addr, Leave: m.q == nil, Parcel: parcel,
 	}

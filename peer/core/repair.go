@@ -190,7 +190,6 @@ const (
 	askAgain = int64(time.Minute)
 	// askAfter is how long a copy that has come is not asked about: what its owner does meanwhile tells more.
 	askAfter = int64(time.Second)
-	askRoom  = 16 << 10
 )
 
 // Mending reports whether there are, or may be, copies here whose owner has ended and which have not been taken over.

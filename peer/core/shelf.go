@@ -17,7 +17,6 @@ type shelved struct {
 	asks  uint8        // how many times the owner is yet to be asked whether it counts us among those who have copies
 	p     engine.Parcel
 	at    int64 // when Left and LockAge were so
-	last  int64 // when it was last asked for, as far as we know
 	pos   int   // in Core.shelfOrder
 
 	claimer  message.Node // who has asked for it last, to take it over; zero if nobody has
@@ -60,7 +59,7 @@ func (c *Core) put(now int64, key string, hash uint64, owner message.Node, p *en
 	} else {
 		c.dropContent(e)
 	}
-	e.owner, e.p, e.at, e.last, e.asks = owner, *p, now, now, askTimes
+	e.owner, e.p, e.at, e.asks = owner, *p, now, askTimes
 	e.claimer, e.diverged = message.Node{}, false
 	e.spread, e.spreadTo, e.offered = 0, nil, 0
 	e.p.Key = key

@@ -189,7 +189,6 @@ func (c *Core) adopt(now int64, s *search, p *engine.Parcel, owner message.Node,
 		p.Gen += min(genJump, math.MaxUint32-p.Gen)
 	}
 	if p.Minutes != 0 {
-		// It may have been asked for just before its owner ended, of which the copy has not been told; that is bounded.
 		p.Left = int64(p.Minutes) * int64(time.Minute) // it may have been asked for just before its owner ended, of which the copy has not been told
 	}
 	if p.Locked {
@@ -325,15 +324,10 @@ func (c *Core) stepDown(in *inflow, m *message.Message) {
 	_ = message.EachShelved(m.Parcel.Body, func(key string, gen, version uint32) bool {
 		key = strings.Clone(key) // it is a part of the list
 		o := Oust{Key: key, Gen: gen, Version: version, Node: in.node, pause: in}
-		if w := c.changes[key]; w != nil {
-			w.over = true
-			delete(c.changes, key)
-			in.pausing++
-			c.do(Supersede{Change: w.ch, Gen: gen, Version: version, Node: in.node, pause: in})
-			return true
-		}
 		in.pausing++
-		c.do(o)
+		if !c.Blocked(o) {
+			c.do(o)
+		}
 		return true
 	})
 }
