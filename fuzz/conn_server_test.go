@@ -50,6 +50,7 @@ func startConn(tb testing.TB, transport string, eopt engine.Options) *connServer
 	defer starting.Unlock()
 	s, err := netpoll.Listen(netpoll.Options{
 		Addr: "127.0.0.1:0", Transport: transport, MaxHead: connLimits.MaxHead, MaxBody: connLimits.MaxBody,
+		IdleTimeout: 10 * time.Minute, // the honest client waits until a slow machine has done its attacks
 	}, e)
 	if err != nil {
 		if transport == netpoll.TransportGnet {

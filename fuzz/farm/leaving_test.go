@@ -5,6 +5,8 @@ package farm
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -293,7 +295,11 @@ func TestDrain(t *testing.T) {
 	if n := b.sessions(); n != 99 {
 		t.Errorf("%d sessions stay after the end of the drain, want 99", n)
 	}
-	if status, _, stderr := run(t, "drain", "--admin", freeAddr(t)); status == 0 || !strings.Contains(stderr, "cannot be reached") {
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("a-token-of-nobody"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, stderr := run(t, "drain", "--admin", freeAddr(t), "--token-file", token); status == 0 || !strings.Contains(stderr, "cannot be reached") {
 		t.Errorf("drain of nothing: %d %q", status, stderr)
 	}
 }

@@ -28,6 +28,9 @@ func testMain(m *testing.M) int {
 		return failMain(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Setenv("XDG_RUNTIME_DIR", dir); err != nil { // where nodes leave the tokens of their admin pages
+		return failMain(err)
+	}
 	if program = *programFlag; program == "" {
 		program = filepath.Join(dir, "farmstate")
 		args := append([]string{"build", "-o", program}, raceFlags...)
