@@ -250,10 +250,19 @@ func (c *Core) takeState(now int64, from message.Node, m *message.Message, sight
 		e.p, e.at, e.owner = p, now, owner
 		return 0, message.Refusal{}
 	}
-	if e != nil && e.owner == c.opt.Node {
-		c.retire(now, e, m.Gen)
+	before := owner
+	if e != nil {
+		if before = e.owner; before == c.opt.Node {
+			c.retire(now, e, m.Gen)
+		}
 	}
-	c.put(now, m.Key, hash, owner, &p)
+	e = c.put(now, m.Key, hash, owner, &p)
+	if before != owner && before != c.opt.Node {
+		// It may have moved from there, which would not matter. Or the two have been apart, and both serve it: then this is how the one with the older state learns of the
+		// newer, even if nobody asks it for the session any more.
+		c.offered(e, before)
+		c.confess(now, before)
+	}
 	return 0, message.Refusal{}
 }
 

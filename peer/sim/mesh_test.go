@@ -14,7 +14,7 @@ import (
 )
 
 // regressions are seeds that have found something once. What a seed does changes with the simulator, so they are no proof; see peer/core for scripts.
-var regressions = []uint64{829, 2427, 2936, 2978, 3491, 4680, 4753, 5026, 8460, 9448, 9616, 12526, 12956, 13156, 15407, 16511}
+var regressions = []uint64{829, 2427, 2936, 2978, 3491, 4680, 4753, 5026, 8460, 9448, 9616, 12526, 12956, 13156, 15407, 16511, 20331}
 
 // TestSimCopies runs farms whose nodes have copies of each other's sessions.
 func TestSimCopies(t *testing.T) {
