@@ -2,9 +2,11 @@ package peer
 
 import (
 	"context"
+	"encoding/hex"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,6 +69,7 @@ type Farm struct {
 	leave  atomic.Bool  // told to the neighbours
 
 	stateAddr atomic.Pointer[string] // told to the members
+	adminAddr atomic.Pointer[string] // told to the members and over links
 
 	// Owned by the driver.
 
@@ -151,7 +154,7 @@ func New(opt Options) (*Farm, error) {
 // connect opens the peer port and begins to dial.
 func (f *Farm) connect() (err error) {
 	lo := f.opt.Link
-	lo.Node, lo.Reserve, lo.Unreserve, lo.State, lo.Logger = f.node, f.engine.Reserve, f.engine.Unreserve, f.state, f.logger
+	lo.Node, lo.Reserve, lo.Unreserve, lo.State, lo.Admin, lo.Logger = f.node, f.engine.Reserve, f.engine.Unreserve, f.state, f.admin, f.logger
 	if len(f.opt.Originals.Peers) > 0 {
 		// The port must know the originals before it listens, and they the port's address once it does.
 		lo.Match = func(a netip.Addr) bool { return f.originals != nil && f.originals.Match(a) }
@@ -205,6 +208,14 @@ func (f *Farm) state() (leaving bool, free int64) {
 
 // Addr is the address that the peer port listens on; nil if it has none.
 func (f *Farm) Addr() net.Addr { return f.links.Addr() }
+
+// Linked reports whether a link to another node is up.
+func (f *Farm) Linked() bool {
+	return slices.ContainsFunc(f.links.Links(), func(l link.Status) bool { return l.Up })
+}
+
+// ID is Node as pages and logs show it.
+func (f *Farm) ID() string { return hex.EncodeToString(f.node[:]) }
 
 // Node is this node's name.
 func (f *Farm) Node() message.Node { return f.node }

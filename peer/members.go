@@ -73,6 +73,7 @@ func (f *Farm) meta() member.Member {
 	if addr := f.stateAddr.Load(); addr != nil {
 		m.StateAddr = *addr
 	}
+	m.AdminAddr = f.admin()
 	return m
 }
 
@@ -80,6 +81,20 @@ func (f *Farm) meta() member.Member {
 func (f *Farm) SetStateAddr(addr string) {
 	f.stateAddr.Store(&addr)
 	f.update()
+}
+
+// SetAdminAddr tells the farm where this node shows its admin pages, in the same form.
+func (f *Farm) SetAdminAddr(addr string) {
+	f.adminAddr.Store(&addr)
+	f.update()
+}
+
+// admin is where this node shows its admin pages; empty if nowhere.
+func (f *Farm) admin() string {
+	if addr := f.adminAddr.Load(); addr != nil {
+		return *addr
+	}
+	return ""
 }
 
 // update has the others told what has changed about this node.

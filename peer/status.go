@@ -82,6 +82,7 @@ type MemberStatus struct {
 	Peer    string    `json:"peer_address"`
 	Web     string    `json:"state_address"`
 	Gossip  string    `json:"gossip_address"`
+	Admin   string    `json:"admin_address"`
 	Program string    `json:"program"`
 	Free    int64     `json:"free_bytes"` // -1 = not known
 	Linked  bool      `json:"linked"`
@@ -95,7 +96,7 @@ func (f *Farm) gossipStatus(links []link.Status) *GossipStatus {
 	s := &GossipStatus{Address: f.group.Addr().String(), Health: f.group.Stats().Health, Members: []MemberStatus{}}
 	for _, m := range f.group.Members() {
 		s.Members = append(s.Members, MemberStatus{
-			Node: hex.EncodeToString(m.Node[:]), Name: m.Name, State: m.Word(), Since: m.Since, Peer: m.PeerAddr, Web: m.StateAddr, Gossip: m.Gossip.String(),
+			Node: hex.EncodeToString(m.Node[:]), Name: m.Name, State: m.Word(), Since: m.Since, Peer: m.PeerAddr, Web: m.StateAddr, Gossip: m.Gossip.String(), Admin: m.AdminAddr,
 			Program: m.Program, Free: m.Free, Linked: up[m.Node],
 		})
 	}

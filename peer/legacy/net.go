@@ -300,7 +300,7 @@ func (n *Net) report(peer int) {
 		return
 	}
 	if !closed {
-		n.opt.Logger.Warn("an original is not linked any more", "event", "original_down", "original", p.Addr)
+		n.opt.Logger.Warn("an original is not linked any more: its sessions cannot be found until it is again", "event", "original_down", "original", p.Addr)
 	}
 	n.h.OriginalDown(peer)
 }

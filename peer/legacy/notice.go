@@ -41,5 +41,5 @@ const (
 	textGot401        = "an original refused a session because it wants authentication: its AuthenticatePeers and our setting differ"
 	textBadHost       = "an original wants a session delivered where nothing can be delivered, and was ignored"
 	textNotAllowed    = "an original wants a session delivered to an address that is no original's: it stays here"
-	textUnreachable   = "an original cannot be reached"
+	textUnreachable   = "an original cannot be reached: see whether it runs, and whether its PeerPort is open for this node"
 )

@@ -26,7 +26,7 @@ func (n *Net) accept() {
 		}
 		wait = min(max(2*wait, 5*time.Millisecond), time.Second)
 		if throttled(&n.loggedAccept) {
-			n.opt.Logger.Error("cannot accept a connection on the peer port; trying again", "event", "peer_accept_failed", "err", err)
+			n.opt.Logger.Error("cannot accept a connection on the peer port; trying again. If the process is out of descriptors, raise its limit of open files", "event", "peer_accept_failed", "err", err)
 		}
 		if !n.wait(wait) {
 			return

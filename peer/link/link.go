@@ -31,6 +31,7 @@ type link struct {
 	pingDue atomic.Bool
 	used    atomic.Int64 // when a message other than a Ping was sent or received; Unix ns
 	leaving atomic.Bool
+	admin   atomic.Pointer[string] // as it said last; nil if it has not
 
 	bytesIn, bytesOut atomic.Int64
 
@@ -126,6 +127,9 @@ func (l *link) statusLocked() Status {
 	if l.up {
 		s.Addr, s.Remote, s.Program, s.Purpose = l.addr, l.raw.RemoteAddr().String(), l.program, l.purpose
 		s.Up, s.Encrypted, s.Since, s.Leaving = true, l.net.guard.encrypted(), l.since, l.leaving.Load()
+		if admin := l.admin.Load(); admin != nil {
+			s.Admin = *admin
+		}
 	}
 	s.BytesIn, s.BytesOut = l.bytesIn.Load(), l.bytesOut.Load()
 	s.QueuedMessages, s.QueuedBytes = l.out.load()

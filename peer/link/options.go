@@ -73,6 +73,8 @@ type Options struct {
 	Unreserve func(int)
 	// State is asked for what Hello and Ping say about this node. Nil: not leaving, memory not known.
 	State func() (leaving bool, free int64)
+	// Admin is asked where this node shows its admin pages: host:port, or :port for whatever address others reach it at; empty if nowhere. Nil: nowhere.
+	Admin func() string
 	// Match reports whether an address may be that of an original, and Foreign is offered plain connections from there that do not begin with a Hello,
 	// with what has been read of them. It returns whether it has taken it over; if so, it also closes it. It must not block. Nil: there are no originals.
 	Match   func(netip.Addr) bool
@@ -99,6 +101,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.State == nil {
 		o.State = func() (bool, int64) { return false, -1 }
+	}
+	if o.Admin == nil {
+		o.Admin = func() string { return "" }
 	}
 	if o.Match == nil || o.Foreign == nil {
 		o.Match, o.Foreign = func(netip.Addr) bool { return false }, func(net.Conn, []byte) bool { return false }

@@ -102,6 +102,7 @@ func (in *inbox) take(m *message.Message, length int) error {
 		return in.part(m, length)
 	case message.Ping:
 		in.link.leaving.Store(m.Leaving)
+		in.link.saysAdmin(m.Admin)
 	default:
 		in.link.touch()
 	}

@@ -100,7 +100,8 @@ type Status struct {
 	QueuedBytes    int
 	BytesIn        int64
 	BytesOut       int64
-	Leaving        bool // as it said last
+	Leaving        bool   // as it said last
+	Admin          string // where it shows its admin pages, as it said last; empty if nowhere
 }
 
 // Links returns all links, the oldest first.
@@ -136,8 +137,9 @@ func (s Status) MarshalJSON() ([]byte, error) {
 		BytesIn        int64     `json:"bytes_in"`
 		BytesOut       int64     `json:"bytes_out"`
 		Leaving        bool      `json:"leaving"`
+		Admin          string    `json:"admin,omitempty"`
 	}{
 		hex.EncodeToString(s.Node[:]), s.Addr, s.Remote, s.Program, s.Purpose.String(), s.Dialled, s.Up, s.Encrypted, s.Since,
-		s.QueuedMessages, s.QueuedBytes, s.BytesIn, s.BytesOut, s.Leaving,
+		s.QueuedMessages, s.QueuedBytes, s.BytesIn, s.BytesOut, s.Leaving, s.Admin,
 	})
 }

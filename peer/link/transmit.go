@@ -78,7 +78,7 @@ func writeFailed(err error) (CloseReason, error) {
 
 func (l *link) appendPing(dst []byte) []byte {
 	leaving, free := l.net.opt.State()
-	return message.Append(dst, &message.Message{Kind: message.Ping, Addr: l.local, Leaving: leaving, Free: free})
+	return message.Append(dst, &message.Message{Kind: message.Ping, Addr: l.local, Leaving: leaving, Free: free, Admin: l.adminHere()})
 }
 
 // closeIdle ends a delivery link that we have dialled and have no use for any more.

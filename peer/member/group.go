@@ -104,7 +104,7 @@ func (a *announcement) NodeMeta(int) []byte {
 	c := g.card()
 	meta, err := encodeMeta(&c)
 	if err != nil { // an address has become one that cannot be told: better none than none of the rest
-		c.PeerAddr, c.StateAddr = "", ""
+		c.PeerAddr, c.StateAddr, c.AdminAddr = "", "", ""
 		meta, _ = encodeMeta(&c)
 	}
 	return meta

@@ -44,6 +44,8 @@ var notSame = []string{
 func (n *notices) Write(line []byte) (int, error) {
 	level, text := parseLine(string(line))
 	switch {
+	case strings.Contains(text, errProbe.Error()):
+		n.logger.Debug("somebody has looked whether the gossip port is open", "event", "gossip", "detail", cut(text))
 	case containsAny(text, notSame...):
 		total := n.wrongSecret.Add(1)
 		if n.due("gossip_wrong_secret") {
@@ -65,7 +67,7 @@ func (n *notices) Write(line []byte) (int, error) {
 		}
 	case level >= slog.LevelWarn:
 		if n.due("gossip_trouble " + firstWords(text)) {
-			n.logger.Warn("gossip has met with trouble", "event", "gossip_trouble", "detail", cut(text))
+			n.logger.Warn("gossip has met with trouble; if it goes on, see to the node and the network that the detail names", "event", "gossip_trouble", "detail", cut(text))
 		}
 	default:
 		n.logger.Log(context.Background(), slog.LevelDebug, "gossip", "event", "gossip", "detail", cut(text))
@@ -152,6 +154,6 @@ func (n *notices) left(s *Status) {
 // ignored notes a member that says what we do not understand.
 func (n *notices) ignored(addr string, err error) {
 	if n.due("member_ignored") {
-		n.logger.Warn("a member is ignored", "event", "member_ignored", "addr", addr, "err", err)
+		n.logger.Warn("a node that gossips is not taken into the farm; the error says why", "event", "member_ignored", "addr", addr, "err", err)
 	}
 }

@@ -20,6 +20,7 @@ type Member struct {
 	Name      string // for people, such as the machine's
 	PeerAddr  string // where it takes links; empty if nowhere. Without a host: the one at which it takes gossip
 	StateAddr string // where it takes web servers, likewise
+	AdminAddr string // where it shows its admin pages, likewise
 	Program   string // for people
 	Free      int64  // memory that it has for sessions, in bytes; -1 = not known
 	Leaving   bool   // it hands its sessions over

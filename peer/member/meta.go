@@ -20,7 +20,7 @@ import (
 //	version   1 byte, 1
 //	flags     1 byte: 1 it hands its sessions over, 2 it ends
 //	free      uvarint: free memory in bytes and 1 more; 0 = not known
-//	name, peer address, state address, program   each a byte with the length, and so many bytes
+//	name, peer address, state address, program, admin address   each a byte with the length, and so many bytes
 //
 // There is one way to write each, and nothing may follow.
 const metaVersion = 1
@@ -58,14 +58,17 @@ func encodeMeta(c *card) (dst []byte, err error) {
 	}
 	dst = append(dst, metaVersion, flags)
 	dst = binary.AppendUvarint(dst, uint64(max(c.Free, -1)+1))
-	for _, addr := range []string{c.PeerAddr, c.StateAddr} {
+	for _, addr := range []string{c.PeerAddr, c.StateAddr, c.AdminAddr} {
 		if !goodAddr(addr) {
 			return nil, fmt.Errorf("member: the address %q cannot be told to other nodes: it needs a port, and at most %d characters", addr, maxAddr)
 		}
 	}
-	for _, text := range []string{forPeople(c.Name), c.PeerAddr, c.StateAddr, forPeople(c.Program)} {
+	for _, text := range []string{forPeople(c.Name), c.PeerAddr, c.StateAddr, forPeople(c.Program), c.AdminAddr} {
 		dst = append(dst, byte(len(text)))
 		dst = append(dst, text...)
+	}
+	if len(dst) > MetaMax { // addresses as long as names may be: what only people look for stays out
+		dst = append(dst[:len(dst)-1-len(c.AdminAddr)], 0)
 	}
 	return dst, nil
 }
@@ -90,14 +93,14 @@ func parseMeta(b []byte) (c card, err error) {
 	}
 	c.Free = int64(free) - 1
 	b = b[n:]
-	for i, text := range []*string{&c.Name, &c.PeerAddr, &c.StateAddr, &c.Program} {
+	for i, text := range []*string{&c.Name, &c.PeerAddr, &c.StateAddr, &c.Program, &c.AdminAddr} {
 		if len(b) == 0 || len(b) < 1+int(b[0]) {
 			return card{}, bad
 		}
 		end := 1 + int(b[0])
 		*text = string(b[1:end])
 		b = b[end:]
-		if isAddr := i == 1 || i == 2; isAddr && !goodAddr(*text) || !isAddr && forPeople(*text) != *text {
+		if isAddr := i == 1 || i == 2 || i == 4; isAddr && !goodAddr(*text) || !isAddr && forPeople(*text) != *text {
 			return card{}, bad
 		}
 	}

@@ -12,7 +12,7 @@ import (
 func TestMeta(t *testing.T) {
 	for _, c := range []card{
 		{Member: Member{Free: -1}},
-		{Member: Member{Name: "web1", PeerAddr: "10.0.0.1:42425", StateAddr: ":42424", Program: "farmstate 1.2", Free: 1 << 40, Leaving: true}, going: true},
+		{Member: Member{Name: "web1", PeerAddr: "10.0.0.1:42425", StateAddr: ":42424", AdminAddr: "10.0.0.1:42480", Program: "farmstate 1.2", Free: 1 << 40, Leaving: true}, going: true},
 		{Member: Member{Name: "wëb", PeerAddr: "[fd00::1]:1", StateAddr: "", Free: 0}},
 		{Member: Member{Name: strings.Repeat("n", maxText), PeerAddr: strings.Repeat("p", maxAddr-6) + ":65535", StateAddr: strings.Repeat("s", maxAddr-6) + ":65535",
 			Program: strings.Repeat("g", maxText), Free: 1<<63 - 2}},
@@ -32,6 +32,20 @@ func TestMeta(t *testing.T) {
 		if _, err := parseMeta(append(b, 0)); err == nil {
 			t.Errorf("a byte more than %x is taken", b)
 		}
+	}
+}
+
+// TestMetaTooLong: with the longest of all texts, the address of the admin pages is left out.
+func TestMetaTooLong(t *testing.T) {
+	long := strings.Repeat("p", maxAddr-6) + ":65535"
+	c := card{Member: Member{Name: strings.Repeat("n", maxText), PeerAddr: long, StateAddr: long, AdminAddr: long, Program: strings.Repeat("g", maxText), Free: 1<<63 - 2}}
+	b, err := encodeMeta(&c)
+	if err != nil || len(b) > MetaMax {
+		t.Fatalf("%d bytes, %v", len(b), err)
+	}
+	c.AdminAddr = ""
+	if got, err := parseMeta(b); err != nil || got != c {
+		t.Errorf("became %+v, %v", got, err)
 	}
 }
 
@@ -56,7 +70,7 @@ func TestMetaRefused(t *testing.T) {
 	if _, err := parseMeta([]byte{2, 0, 0}); !errors.Is(err, errVersion) {
 		t.Errorf("of a later version: %v", err)
 	}
-	for _, b := range [][]byte{nil, {1}, {1, 4, 0, 0, 0, 0, 0}, {1, 0, 0x80, 0, 0, 0, 0, 0}, {1, 0, 0, 1, 7, 0, 0, 0}, {1, 0, 0, 0, 1, 'a', 0, 0}, bytes.Repeat([]byte{1}, MetaMax+1)} {
+	for _, b := range [][]byte{nil, {1}, {1, 4, 0, 0, 0, 0, 0, 0}, {1, 0, 0x80, 0, 0, 0, 0, 0, 0}, {1, 0, 0, 1, 7, 0, 0, 0, 0}, {1, 0, 0, 0, 1, 'a', 0, 0, 0}, {1, 0, 0, 0, 0, 0, 0, 1, 'a'}, bytes.Repeat([]byte{1}, MetaMax+1)} {
 		if c, err := parseMeta(b); err == nil || c != (card{}) {
 			t.Errorf("%x became %+v", b, c)
 		}

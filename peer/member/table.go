@@ -112,7 +112,7 @@ func (t *table) saw(n *memberlist.Node) {
 		t.ignored(at.String(), err)
 		return
 	}
-	c.Node, c.PeerAddr, c.StateAddr = node, complete(c.PeerAddr, at), complete(c.StateAddr, at)
+	c.Node, c.PeerAddr, c.StateAddr, c.AdminAddr = node, complete(c.PeerAddr, at), complete(c.StateAddr, at), complete(c.AdminAddr, at)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.entries[node]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strconv"
@@ -52,7 +53,21 @@ type stream struct {
 	net.Conn
 	t        *transport
 	accepted bool
+	heard    bool // something was read. Owned by the reader
 	once     sync.Once
+}
+
+// errProbe is how a stream ends on which nothing ever came: somebody has looked whether the port is open. Without it that would pass for gossip of another farm.
+var errProbe = errors.New("closed without a byte")
+
+// Read implements net.Conn.
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	s.heard = s.heard || n > 0
+	if s.accepted && !s.heard && errors.Is(err, io.EOF) {
+		err = errProbe
+	}
+	return n, err
 }
 
 // Close implements net.Conn.

@@ -56,6 +56,28 @@ func portOf(addr string) string {
 	return port
 }
 
+// TestLook: whoever only looks whether the port is open does not count as a node of another farm.
+func TestLook(t *testing.T) {
+	d := start(t, nil, 1, nil, quick)
+	nc, err := net.DialTimeout("tcp", d.at(), 10*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = nc.Close()
+	tick, limit := time.NewTicker(5*time.Millisecond), time.After(10*time.Second)
+	defer tick.Stop()
+	for !d.log.has(errProbe.Error()) {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatal("nobody has noticed")
+		}
+	}
+	if n := d.Stats().WrongSecret; n != 0 {
+		t.Errorf("%d with another secret", n)
+	}
+}
+
 // TestStrangers: who may not send gossip is not listened to, and what there is too much of is closed.
 func TestStrangers(t *testing.T) {
 	d := start(t, nil, 1, nil, quick, func(o *Options) { o.MaxStreams = 1 })

@@ -99,6 +99,11 @@ func (m *Message) appendHeader(dst []byte, h header) []byte {
 		return appendOptional(dst, h, m.Base)
 	case xKey:
 		return append(AppendTarget(appendName(dst, h), m.Key), "\r\n"...)
+	case xAdmin:
+		if m.Admin == "" {
+			return dst
+		}
+		return appendText(dst, h, m.Admin)
 	case xProgram:
 		if m.Program == "" {
 			return dst

@@ -78,8 +78,8 @@ var goldens = []golden{
 	},
 	{
 		"ping in full",
-		message.Message{Kind: message.Ping, Addr: "web-1.example:42425", Leaving: true},
-		lines(`GET \PING HTTP/1.1`, "Host: web-1.example:42425", "X-Leaving: true", "X-Free: 0"),
+		message.Message{Kind: message.Ping, Addr: "web-1.example:42425", Leaving: true, Admin: "web-1.example:42480"},
+		lines(`GET \PING HTTP/1.1`, "Host: web-1.example:42425", "X-Leaving: true", "X-Free: 0", "X-Admin: web-1.example:42480"),
 	},
 	{
 		"around",

@@ -29,6 +29,7 @@ const (
 	xPurpose
 	xLeaving
 	xFree
+	xAdmin
 	xID
 	xAssocID
 	xQuery
@@ -118,6 +119,7 @@ var headers = [numHeaders]struct {
 	xPurpose:         {name: "X-Purpose"},
 	xLeaving:         {name: "X-Leaving"},
 	xFree:            {name: "X-Free", high: maxBytes},
+	xAdmin:           {name: "X-Admin"},
 	xID:              {name: "X-ID"},
 	xAssocID:         {name: "X-Assoc-ID"},
 	xQuery:           {name: "X-Query"},

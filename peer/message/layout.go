@@ -24,7 +24,7 @@ var layouts = func() (t [numKinds]layout) {
 		start: `GET \HELLO`, headers: []header{host, xNode, xProtocol, xProgram, xPurpose, xLeaving, xFree},
 		needs: setOf(host, xNode, xProtocol, xPurpose),
 	}
-	t[Ping] = layout{start: `GET \PING`, headers: []header{host, xLeaving, xFree}, needs: setOf(host)}
+	t[Ping] = layout{start: `GET \PING`, headers: []header{host, xLeaving, xFree, xAdmin}, needs: setOf(host)}
 	t[Query] = layout{
 		start: "GET ", keyed: true,
 		headers: []header{host, xNode, xID, exclusive, maxForwards, xRank, xWait, xChase, xDirect, xUrgent, xCensus, xLook, xAge, xGeneration, xSum, xTarget},

@@ -109,6 +109,10 @@ type Message struct {
 	Leaving bool  // takes no more sessions
 	Free    int64 // bytes of memory that sessions may still take; -1 = not known
 
+	// Ping.
+
+	Admin string // host:port of its admin pages; empty if it has none
+
 	// Query.
 
 	Hops   uint8         // how many further hops are allowed

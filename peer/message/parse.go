@@ -146,6 +146,11 @@ func (m *Message) set(h header, v []byte, size *int64) (f Fault) {
 			return BadAddr
 		}
 		m.Addr = string(v)
+	case xAdmin:
+		if !isAddr(v) {
+			return BadAddr
+		}
+		m.Admin = string(v)
 	case exclusive:
 		if !wire.FoldEqual(v, "transfer") {
 			return BadWord

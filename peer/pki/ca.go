@@ -77,7 +77,7 @@ func LoadCA(dir string) (*CA, error) {
 		return nil, err
 	}
 	if !cert.IsCA {
-		return nil, fmt.Errorf("%s is the certificate of a node, not of a CA", certFile)
+		return nil, fmt.Errorf("%s is the certificate of a node, not of a CA; put the CA's own there", certFile)
 	}
 	key, err := readKey(keyFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -87,7 +87,7 @@ func LoadCA(dir string) (*CA, error) {
 		return nil, err
 	}
 	if !key.PublicKey.Equal(cert.PublicKey) {
-		return nil, fmt.Errorf("%s is not the key of %s", keyFile, certFile)
+		return nil, fmt.Errorf("%s is not the key of %s; both files have to be of the same CA", keyFile, certFile)
 	}
 	return &CA{cert, key}, nil
 }

@@ -83,7 +83,7 @@ func readKey(name string) (*ecdsa.PrivateKey, error) {
 	}
 	ec, ok := key.(*ecdsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("%s: not an ECDSA key", name)
+		return nil, fmt.Errorf("%s: not an ECDSA key; farmstate cert makes one", name)
 	}
 	return ec, nil
 }
@@ -98,7 +98,7 @@ func readPEM(name, kind string) ([]byte, error) {
 		var block *pem.Block
 		block, text = pem.Decode(text)
 		if block == nil {
-			return nil, fmt.Errorf("%s has no PEM block %q", name, kind)
+			return nil, fmt.Errorf("%s has no PEM block %q; certificate and key are two files, so it may be the other one", name, kind)
 		}
 		if block.Type == kind {
 			return block.Bytes, nil
