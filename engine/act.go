@@ -19,6 +19,9 @@ func (e *Engine) act(now Time, lane int, s *session, t *Ticket) bool {
 	}
 	if !t.late && t.Op != Leave { // a waiter's timer slid when it arrived (§8.3); a move is no hit
 		s.slide(now) // every hit does, whatever comes of it (§7.10)
+		if t.Op.asksAgain() {
+			s.marks |= reread
+		}
 	}
 	switch t.Op {
 	case Get, Acquire, Release:
@@ -50,8 +53,8 @@ func (e *Engine) act(now Time, lane int, s *session, t *Ticket) bool {
 // read carries out the GET family. See docs/protocol.md §7.3.
 func (e *Engine) read(now Time, lane int, s *session, t *Ticket, c *Change) {
 	out := &t.Out
-	if s.uninit { // any kind of GET reports it, whatever comes of it (§7.7)
-		s.uninit = false
+	if s.marks.has(uninit) { // any kind of GET reports it, whatever comes of it (§7.7)
+		s.marks.set(uninit, false)
 		out.Uninitialized = true
 	}
 	switch {
@@ -86,6 +89,7 @@ func (e *Engine) read(now Time, lane int, s *session, t *Ticket, c *Change) {
 func (e *Engine) grant(now Time, lane int, s *session, t *Ticket, c *Change) bool {
 	s.slide(now) // a waiter's timer has run since it arrived (§8.3)
 	t.Out.Cookie = s.lock.acquire(now)
+	s.holder = t.Client
 	c.touch(false)
 	if c != nil {
 		t.held, c.grant, c.cookie = c, t, t.Out.Cookie
@@ -102,12 +106,12 @@ func (e *Engine) unlock(now Time, lane int, s *session, c *Change) {
 		s.lock.release()
 		c.touch(false)
 		e.counts.add(lane, countUnlocked)
-		if !s.waiters {
+		if !s.marks.has(waiters) {
 			return
 		}
 		w := e.queue.nextWaiter(s)
 		if w == nil {
-			s.waiters = false
+			s.marks.set(waiters, false)
 			return
 		}
 		w.Out = Outcome{}
@@ -132,7 +136,7 @@ func (e *Engine) set(now Time, lane int, s *session, t *Ticket, c *Change) {
 	default:
 		if s.minutes != t.Minutes {
 			e.setMinutes(now, s, t.Minutes)
-			s.uninit = false
+			s.marks.set(uninit, false)
 			c.touch(true)
 		}
 		held := s.lock.held

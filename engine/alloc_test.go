@@ -9,16 +9,6 @@ import (
 	"time"
 )
 
-// silent is a Caller that keeps nothing.
-type silent struct{ status Status }
-
-func (*silent) Park(*Ticket) {}
-
-func (c *silent) Answer(t *Ticket, _ int) bool {
-	c.status = t.Out.Status
-	return true
-}
-
 // TestAllocations holds the straight way to zero, finding the session included.
 func TestAllocations(t *testing.T) {
 	const runs = 100

@@ -78,8 +78,9 @@ func (s *session) begin(now Time, t *Ticket) (cost int64) {
 		cost = int64(cap(body))
 	}
 	s.life, s.body = alive, makeBlob(body)
-	s.minutes, s.uninit, s.version = t.Minutes, t.InsertOnly, 1
-	s.literal = bytes.Equal(t.Target, t.Key)
+	s.minutes, s.marks, s.version = t.Minutes, 0, 1
+	s.marks.set(uninit, t.InsertOnly)
+	s.marks.set(literal, bytes.Equal(t.Target, t.Key))
 	s.slide(now)
 	return cost
 }
@@ -150,12 +151,12 @@ func (e *Engine) bury(lane int, s *session) {
 		s.lock.release()
 		e.counts.add(lane, countUnlocked)
 	}
-	if s.waiters {
+	if s.marks.has(waiters) {
 		for w := e.queue.nextWaiter(s); w != nil; w = e.queue.nextWaiter(s) {
 			w.Out = Outcome{Status: NotFound}
 			e.answer(lane, w)
 		}
-		s.waiters = false
+		s.marks.set(waiters, false)
 	}
 }
 

@@ -193,8 +193,8 @@ func checkMailbox(tb testing.TB, s *session) {
 			tb.Fatalf("%q: list %d holds %d tickets and says %d", s.key(), name, n, l.n)
 		}
 	}
-	if s.box.waiters.n > 0 && (!s.waiters || !s.lock.held || s.life != alive) {
-		tb.Errorf("%q: somebody waits; flag %v, locked %v, life %d", s.key(), s.waiters, s.lock.held, s.life)
+	if s.box.waiters.n > 0 && (!s.marks.has(waiters) || !s.lock.held || s.life != alive) {
+		tb.Errorf("%q: somebody waits; flag %v, locked %v, life %d", s.key(), s.marks.has(waiters), s.lock.held, s.life)
 	}
 }
 

@@ -13,6 +13,8 @@
 //     engine (Run, Tick, Do, Revoke, Undecided), on that caller's goroutine;
 //   - it is cancelled by Cancel and never answered.
 //
+// Ask is Do for those who have a goroutine to wait on.
+//
 // # Entering a session
 //
 // A session is entered by at most one goroutine at a time, and only who has entered may touch its fields (see gate). Nobody
@@ -24,6 +26,11 @@
 //
 // A session is unlocked, locked, away (being fetched from, or leaving to, another node: its gate is held meanwhile; see trip) or absent. One that has been
 // looked for and is nowhere has a void placeholder until those who were queued for it have been served. Each event has one method, and an event that fails changes nothing but the sliding timer. docs/lock.md has the table.
+//
+// # What operators see
+//
+// Stats are counts. Survey is the result of a walk round all sessions, which Tick does bit by bit while somebody looks. Hot is estimated from one answer in 64: a lane puts
+// the keys into a buffer of its own, Tick takes them from there. What goes wrong is told as it happens, by Options.Events.
 //
 // # Lock order
 //

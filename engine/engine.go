@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
@@ -29,7 +30,9 @@ type Engine struct {
 	counts counts
 	shards [numShards]shard
 
-	audit audit
+	audit  audit
+	survey surveyor
+	hot    hot
 }
 
 // New returns an engine without sessions. The times passed to it later must not be before now.
@@ -44,6 +47,8 @@ func New(opt Options, now Time) (*Engine, error) {
 	e.audit.found = map[string]StaleLock{}
 	e.queue.init(&opt)
 	e.audit.begun = now.Mono
+	e.survey.wanted.Store(math.MinInt64)
+	e.hot.init(now)
 	for i := range e.shards {
 		e.shards[i].wheel.next = now.Mono >> slotBits
 	}
@@ -142,6 +147,8 @@ func (e *Engine) answer(lane int, t *Ticket) bool {
 		c.answers.push(t)
 		return true
 	}
-	e.counts.answered(lane, t.Op, t.Out.Status)
+	if n := e.counts.answered(lane, t.Op, t.Out.Status); sampled(n) && t.Op != Leave {
+		e.hot.note(lane, t.Key)
+	}
 	return t.Caller.Answer(t, lane)
 }

@@ -30,6 +30,7 @@ func (v *Events) setDefaults() {
 type NearMiss struct {
 	Asked, Found string // complete keys
 	Cause        appkey.Cause
+	Client       uint16 // Ticket.Client of who asked; 0 = not known
 }
 
 // Refusal is a save that the memory cap kept out.

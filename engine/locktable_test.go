@@ -164,7 +164,7 @@ func (w *world) snapshot() snapshot {
 	if s == nil {
 		return snapshot{state: absent}
 	}
-	out := snapshot{unlocked, s.lock.cookie, s.uninit, string(s.body.bytes()), s.minutes, 0, s.lock.since}
+	out := snapshot{unlocked, s.lock.cookie, s.marks.has(uninit), string(s.body.bytes()), s.minutes, 0, s.lock.since}
 	if s.box != nil {
 		out.waiters = s.box.waiters.n
 	}

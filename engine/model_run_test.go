@@ -97,10 +97,13 @@ func newDuel(t *testing.T, seed uint64) *duel {
 
 // fight does so many things, and empties the engine in the end.
 func (d *duel) fight(steps int) {
-	for range steps {
+	for i := range steps {
 		d.m.now = d.now
 		d.step()
 		d.compare()
+		if i%40 == 0 {
+			d.compareSurvey()
+		}
 		if d.tb.Failed() {
 			d.tb.Fatalf("options %+v\n%s", d.e.opt, strings.Join(d.trace[max(0, len(d.trace)-60):], "\n"))
 		}
@@ -326,6 +329,7 @@ func (d *duel) request() {
 			t.Body, t.Owned = owned, true
 		}
 	}
+	t.Client = uint16(d.rnd.IntN(5))
 	t.Urgent = t.Op == Leave && d.rnd.IntN(2) == 0
 	asked := call{t: t, yield: t.Yield, since: d.now.Mono}
 	asked.t.Key, asked.t.Body = bytes.Clone(t.Key), bytes.Clone(t.Body)
@@ -547,10 +551,13 @@ func (d *duel) compareItems() {
 		if it.fetched || it.void {
 			continue
 		}
-		got := fmt.Sprint(s.gen, s.version, s.minutes, s.uninit, s.lock.held, s.lock.cookie, s.lock.skip, s.minutes > 0 && s.expires != it.expires, string(s.body.bytes()))
+		got := fmt.Sprint(s.gen, s.version, s.minutes, s.marks.has(uninit), s.lock.held, s.lock.cookie, s.lock.skip, s.minutes > 0 && s.expires != it.expires, string(s.body.bytes()))
 		want := fmt.Sprint(it.gen, it.version, it.minutes, it.uninit, it.locked, it.cookie, it.skip, false, it.content)
 		if got != want {
 			d.tb.Errorf("%.20q is %.60s, want %.60s", s.key(), got, want)
+		}
+		if reread := s.marks.has(reread); reread != it.reread || it.locked && s.holder != it.holder {
+			d.tb.Errorf("%.20q: read again %v, held by %d, want %v, %d", s.key(), reread, s.holder, it.reread, it.holder)
 		}
 	}
 	if n := d.e.Stats().Identical; n != d.m.identical {

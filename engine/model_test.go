@@ -40,6 +40,8 @@ type item struct {
 	minutes uint32
 	expires int64
 	uninit  bool
+	reread  bool
+	holder  uint16
 	locked  bool
 	cookie  uint32
 	since   Time
@@ -341,6 +343,7 @@ func (m *model) create(it *item, c *call) {
 	m.lease = NoLease // nobody else can have it
 	m.amend(it, func() {
 		it.content, it.minutes, it.uninit, it.cookie, it.version = string(c.t.Body), c.t.Minutes, c.t.InsertOnly, 1, 1
+		it.reread = false
 		m.slide(it)
 		m.answer(c, "200")
 	})
@@ -425,6 +428,7 @@ func (m *model) serve(it *item, c *call) {
 	}
 	if !c.late {
 		m.slide(it)
+		it.reread = it.reread || c.t.Op == Get || c.t.Op == Acquire || c.t.Op == Touch
 	}
 	right := !it.locked || c.t.HasCookie && c.t.Cookie == it.cookie
 	told := ""
@@ -513,7 +517,7 @@ func (m *model) grant(it *item, c *call, told string) bool {
 	if it.cookie++; it.cookie > 2147483646 {
 		it.cookie = 2
 	}
-	it.locked, it.since = true, m.now
+	it.locked, it.since, it.holder = true, m.now, c.t.Client
 	if m.holding != nil {
 		m.holding.grant = c
 	}
@@ -641,6 +645,7 @@ func (m *model) arrived(key string, p *Parcel) {
 func (m *model) load(it *item, p *Parcel) {
 	last := max(it.cookie+it.skip, p.Cookie+uint32(p.Skip))
 	it.loaded++
+	it.reread, it.holder = true, 0
 	it.content, it.minutes, it.expires = string(p.Body), p.Minutes, m.now.Mono+min(p.Left, int64(p.Minutes)*minute)
 	it.gen, it.version = p.Gen, p.Version
 	it.uninit, it.cookie, it.skip, it.locked = p.Uninitialized, min(last, maxCookie), 0, p.Locked

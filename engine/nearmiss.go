@@ -24,7 +24,7 @@ func (e *Engine) diagnose(now Time, lane int, t *Ticket) {
 			return true
 		}
 		e.counts.nearMiss(cause)
-		e.opt.Events.NearMiss(NearMiss{Asked: string(t.Key), Found: string(other), Cause: cause})
+		e.opt.Events.NearMiss(NearMiss{Asked: string(t.Key), Found: string(other), Cause: cause, Client: t.Client})
 		return false
 	})
 }

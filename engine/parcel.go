@@ -39,9 +39,13 @@ func (p *Parcel) newer(s *session) bool {
 // load makes the record the session of a parcel. The caller accounts for the memory, the lock and the wheel. Requires the session entered.
 func (s *session) load(now Time, p *Parcel) {
 	s.life, s.body = alive, makeBlob(p.Body)
-	s.gen, s.version, s.uninit, s.literal = p.Gen, p.Version, p.Uninitialized, p.Literal
+	s.gen, s.version = p.Gen, p.Version
+	s.marks.set(uninit, p.Uninitialized)
+	s.marks.set(literal, p.Literal)
+	s.marks.set(reread, true)                                                       // it may have been, where it comes from
 	s.minutes, s.expires = p.Minutes, now.Mono+min(p.Left, int64(p.Minutes)*minute) // never more than a hit would give it; the wheel relies on it
 	s.lock.adopt(now, p)
+	s.holder = 0 // clients are numbered by each node for itself
 }
 
 // parcel describes an entered session. Its body stays as it is when the session is left.
@@ -56,8 +60,8 @@ func (s *session) parcel(now Time) Parcel {
 // view is parcel without a copy: unless the body is shared, it is valid until the session is left.
 func (s *session) view(now Time) Parcel {
 	p := Parcel{
-		Key: *s.head + string(s.tail[:s.tailLen]), Literal: s.literal, Body: s.body.bytes(), Minutes: s.minutes, Left: max(0, s.expires-now.Mono),
-		Gen: s.gen, Version: s.version, Uninitialized: s.uninit, Cookie: s.lock.cookie, Skip: s.lock.skip, Locked: s.lock.held,
+		Key: *s.head + string(s.tail[:s.tailLen]), Literal: s.marks.has(literal), Body: s.body.bytes(), Minutes: s.minutes, Left: max(0, s.expires-now.Mono),
+		Gen: s.gen, Version: s.version, Uninitialized: s.marks.has(uninit), Cookie: s.lock.cookie, Skip: s.lock.skip, Locked: s.lock.held,
 	}
 	if p.Locked {
 		p.LockAge = max(0, now.Mono-s.lock.since)

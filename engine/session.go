@@ -15,17 +15,16 @@ type session struct {
 	// Owned by who has entered.
 
 	minutes uint32 // sliding life, 0 = for ever
-	uninit  bool   // told to the next request of the GET family, once (§7.7)
 	life    life
-	literal bool // whoever made it spelt its key without escapes; see Ticket.Target
-	waiters bool // somebody may wait for the lock; the list decides
+	marks   marks
+	holder  uint16 // Ticket.Client of who has the lock; meaningless unless it is held
 
 	slot    int16 // in the wheel, or noSlot. Guarded by shard.mu.
 	tailLen uint8 // static after construction
 	ownHead bool  // head belongs to this session alone; static after construction
 
 	lock    lock
-	expires int64  // Time.Mono; meaningless if minutes is 0
+	expires int64  // Time.Mono; if minutes is 0, of the latest hit
 	body    blob   // see bodyShared for who may overwrite it
 	gen     uint32 // moves, begun ones included; saturates
 	version uint32 // saves that changed the content; saturates
@@ -48,6 +47,32 @@ const (
 	void               // the place for one that is nowhere; see void.go
 	dead               // no longer in the index; never comes back
 )
+
+// marks are what else is to be known of a session, a bit each.
+type marks uint8
+
+const (
+	uninit  marks = 1 << iota // told to the next request of the GET family, once (§7.7)
+	literal                   // whoever made it spelt its key without escapes; see Ticket.Target
+	waiters                   // somebody may wait for the lock; the list decides
+	reread                    // asked for since the request that made it; see asksAgain
+)
+
+func (m marks) has(bit marks) bool { return m&bit != 0 }
+
+// set sets or clears one bit.
+func (m *marks) set(bit marks, on bool) {
+	if *m &^= bit; on {
+		*m |= bit
+	}
+}
+
+// asksAgain reports whether a request shows, if it finds its session, that the client has come back with the id that it was given. One whose cookies get lost
+// makes a session with each request, and none of them is asked for again.
+func (op Op) asksAgain() bool { return op == Get || op == Acquire || op == Touch }
+
+// idle is for how long (ns) nobody has asked for the session, at least.
+func (s *session) idle(now Time) int64 { return max(0, int64(s.minutes)*minute-(s.expires-now.Mono)) }
 
 // tailRoom holds a session id as ASP.NET makes it. See docs/protocol.md §3.8.
 const tailRoom = 24

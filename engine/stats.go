@@ -52,7 +52,10 @@ func (c *counts) add(lane int, n counter) { c.addN(lane, n, 1) }
 
 func (c *counts) addN(lane int, n counter, by int64) { c.stripe(lane).other[n].Add(by) }
 
-func (c *counts) answered(lane int, op Op, status Status) { c.stripe(lane).answers[op][status].Add(1) }
+// answered counts an answer. It returns how many of its kind this stripe has counted.
+func (c *counts) answered(lane int, op Op, status Status) int64 {
+	return c.stripe(lane).answers[op][status].Add(1)
+}
 
 func (c *counts) nearMiss(cause appkey.Cause) { c.nearMisses[cause].Add(1) }
 
@@ -96,6 +99,12 @@ type Stats struct {
 	Mirrored     int64                   // changes told to mirrors
 	Superseded   int64                   // sessions taken out of service because another node has them, or may have
 	NearMisses   [appkey.NumCauses]int64 // by Cause
+}
+
+// sessions is Stats.Sessions alone.
+func (e *Engine) sessions() int64 {
+	c := &e.counts
+	return c.sum(countCreated) + c.sum(countArrived) - c.sum(countRemoved) - c.sum(countExpired) - c.sum(countLeft)
 }
 
 // Ops and Statuses list the values that index Stats.Answers.

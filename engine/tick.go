@@ -4,8 +4,8 @@ package engine
 // rest follows in the next ticks, and is absent for every request meanwhile.
 const tickBudget = 4096
 
-// Tick says that time has passed. It refuses the waiters whose deadline is over, cuts requests that have waited too long for a session that is away, removes sessions whose time is up, and looks for
-// locks left behind. It should be called every 20 ms or so, from one goroutine at a time; its work per call is bounded.
+// Tick says that time has passed. It refuses the waiters whose deadline is over, cuts requests that have waited too long for a session that is away, removes sessions whose time is up, looks for
+// locks left behind, and makes what Survey and Hot return. It should be called every 20 ms or so, from one goroutine at a time; its work per call is bounded.
 func (e *Engine) Tick(now Time) {
 	for t := e.queue.overdue(now); t != nil; t = e.queue.overdue(now) {
 		e.counts.add(NoLane, countWaitTimeouts)
@@ -15,6 +15,8 @@ func (e *Engine) Tick(now Time) {
 	e.trimTrips(now)
 	e.sweep(now, tickBudget)
 	e.findStaleLocks(now)
+	e.walkOn(now)
+	e.hot.fold(now)
 }
 
 // sweep removes sessions whose time is up.

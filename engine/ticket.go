@@ -88,6 +88,7 @@ type Ticket struct {
 	Look bool
 	// Yield asks for the session's queue although the straight way may be free: the session has had more than its share of this moment.
 	Yield   bool
+	Client  uint16 // who asks, as the caller numbers its clients; 0 = not known. Told of who holds a lock; see HeldLock
 	Cookie  uint32
 	Minutes uint32 // Set: sliding life, 0 to 525600; 0 never expires
 	Hash    uint64 // of Key, by Engine.Hash

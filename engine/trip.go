@@ -153,7 +153,7 @@ func (q *queue) takeAll(s *session) (all list) {
 // requeueWaiters moves those who wait for the session's lock to the front of its queue: they came before all that are queued (§8.8). What they may
 // wait for the farm begins at since: until then they have waited for the lock. Requires the session entered.
 func (q *queue) requeueWaiters(s *session, since int64) {
-	s.waiters = false
+	s.marks.set(waiters, false)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if s.box == nil {

@@ -20,7 +20,7 @@ func (e *Engine) wait(now Time, s *session, t *Ticket) bool {
 	t.Caller.Park(t)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s.waiters = true
+	s.marks |= waiters
 	t.place, t.session = waiting, s
 	q.boxLocked(s).waiters.push(t)
 	q.waiting++
