@@ -74,6 +74,7 @@ func (c *conn) collect(now engine.Time) bool {
 		}
 		return false
 	}
+	c.lane.took.add(c.ticket.Op, waited, c.srv.clock.now().Mono-c.began, 1)
 	c.sent(now)
 	c.done(now)
 	return c.flush(now)

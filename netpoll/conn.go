@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/netpoll/wire"
@@ -15,6 +16,7 @@ type conn struct {
 
 	srv  *Server
 	peer netip.Addr
+	from *visitor // nil if there are too many addresses
 	lane *lane
 	link link
 
@@ -23,10 +25,11 @@ type conn struct {
 	req    wire.Request
 	ticket engine.Ticket
 	phase  phase
-	seen   int // bytes of an incomplete header block that have been looked at
-	need   int // bytes that must have arrived before parsing makes sense again
-	left   int // of link.inbound, by the latest event
-	got    int // bytes of the body that have arrived, in phaseBody and phaseSkip
+	began  int64 // Time.Mono at which the request that is under way began; 0 if none is
+	seen   int   // bytes of an incomplete header block that have been looked at
+	need   int   // bytes that must have arrived before parsing makes sense again
+	left   int   // of link.inbound, by the latest event
+	got    int   // bytes of the body that have arrived, in phaseBody and phaseSkip
 	intake intake
 	target []byte // of the last request
 	key    []byte // that it stands for: ticket.Key
@@ -182,6 +185,9 @@ func (c *conn) receive(now engine.Time, b []byte) (used int) {
 
 // head reads a header block, and executes the request if its body is there as well. It returns the bytes used up; 0 if more must arrive.
 func (c *conn) head(now engine.Time, b []byte) int {
+	if c.began == 0 {
+		c.began = now.Mono
+	}
 	n, fault := wire.ParseHead(b, c.seen, &c.srv.limits, &c.req)
 	if fault == wire.Short {
 		c.seen, c.need = len(b), len(b)+1
@@ -230,7 +236,7 @@ func (c *conn) rest(now engine.Time, b []byte) int {
 		c.execute(now, nil)
 	case c.intake.dropped:
 		c.srv.engine.Refuse(c.lane.id, &c.ticket)
-		c.done(now)
+		c.answered(now)
 	default:
 		c.intake.take(c.srv, &c.ticket)
 		c.do(now)
@@ -284,13 +290,19 @@ func (c *conn) do(now engine.Time) {
 	c.ticket.Yield = c.lane.hot.request(c.ticket.Hash) && !c.link.gone()
 	c.srv.engine.Do(now, c.lane.id, &c.ticket)
 	if !c.parked {
-		c.done(now)
+		c.answered(now)
 	}
+}
+
+// answered follows the answer to a request that did not wait.
+func (c *conn) answered(now engine.Time) {
+	c.lane.turn.add(c.ticket.Op, c.began, now.Mono)
+	c.done(now)
 }
 
 // done follows the answer to a request.
 func (c *conn) done(now engine.Time) {
-	c.ticket.Body = nil
+	c.ticket.Body, c.began = nil, 0
 	if cap(c.target) > keepScratch {
 		c.target, c.key = nil, nil
 	}
@@ -330,7 +342,11 @@ func (c *conn) flush(now engine.Time) bool {
 			l.out = nil
 		}
 		if err != nil {
+			l.turn = turn{}
 			return false
+		}
+		if l.turn.pending {
+			l.turn.written(l.took, c.srv.clock.now().Mono)
 		}
 		c.sent(now)
 	}
@@ -453,6 +469,7 @@ func (c *conn) closed() {
 	c.kept, c.queued = 0, 0
 	delete(c.lane.conns, c)
 	c.lane.unwatch(c)
+	c.from.leave(time.Now())
 	s.connClosed(c.reason)
 }
 
@@ -466,7 +483,7 @@ func (c *conn) guard(f func()) {
 func (c *conn) recover() {
 	if p := recover(); p != nil {
 		c.srv.panicked(p)
-		c.lane.out, c.lane.tail, c.lane.current = c.lane.out[:0], nil, nil
+		c.lane.out, c.lane.tail, c.lane.current, c.lane.turn = c.lane.out[:0], nil, nil, turn{}
 		if !c.over {
 			c.end(CloseFault)
 		}

@@ -9,6 +9,9 @@
 // A request that the engine parks leaves its connection parked: no further request of it is executed until the answer is there. That answer may
 // come from another lane; it then goes through the connection's mailbox, and the transport is asked to wake the connection on its own lane.
 //
+// How long requests take is counted on the lane when their answers have been written, with one reading of the clock for all answers of a batch. See
+// Latency for what is part of the time.
+//
 // Bytes that gnet lends belong to the event loop, not to the connection, and are overwritten by the next client's. Three places copy what must
 // live longer: conn.decode, conn.Park and intake.
 package netpoll

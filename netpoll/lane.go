@@ -22,12 +22,14 @@ type lane struct {
 	conns   map[*conn]struct{}
 	watched map[*conn]struct{} // those that want a look at each tick
 	hot     hotness
+	turn    turn // of current
+	took    *latencies
 
 	watching atomic.Bool // watched is not empty; for the ticker
 }
 
 func newLane(s *Server, id int) *lane {
-	return &lane{srv: s, id: id, conns: map[*conn]struct{}{}, watched: map[*conn]struct{}{}}
+	return &lane{srv: s, id: id, conns: map[*conn]struct{}{}, watched: map[*conn]struct{}{}, took: s.latencies[id%len(s.latencies)]}
 }
 
 // watch makes the ticker look at c at each tick.

@@ -42,12 +42,15 @@ type Server struct {
 	clock       *Clock
 	listener    *net.TCPListener
 	transport   transport
+	latencies   []*latencies // as many as there are event loops; a lane's is that of its id modulo their number
 
 	stopping atomic.Bool
 	refusing atomic.Bool // no further connection is accepted
+	ticks    atomic.Int64
 	conns    atomic.Int64
 	output   atomic.Int64 // bytes of answers that clients have not taken
 	intakes  atomic.Int64 // bytes of bodies on their way in
+	clients  clients
 	counts
 
 	work  chan struct{} // the engine has work that no event loop will do, or a connection goes on later
@@ -82,6 +85,9 @@ func Listen(opt Options, e *engine.Engine) (*Server, error) {
 		maxConns: connLimit(opt.MaxConns, opt.OtherDescriptors),
 		clock:    opt.Clock,
 		work:     make(chan struct{}, 1), quit: make(chan struct{}), fault: make(chan error, 1),
+	}
+	for range opt.Loops {
+		s.latencies = append(s.latencies, new(latencies))
 	}
 	s.intakeShare = 256 << 20
 	if m := e.Stats().MaxMemory; m > 0 {
@@ -122,6 +128,9 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // Now reads the clock that the engine is given.
 func (s *Server) Now() engine.Time { return s.clock.now() }
 
+// Ticks counts how often the engine has been told the time. As long as it grows, waiters are let go and sessions expire.
+func (s *Server) Ticks() int64 { return s.ticks.Load() }
+
 // Err reports a fault that ended the serving although nobody asked for it. The engine's sessions are unharmed.
 func (s *Server) Err() <-chan error { return s.fault }
 
@@ -160,17 +169,13 @@ func (s *Server) admit(nc *net.TCPConn) {
 	c := &conn{srv: s, peer: peerAddr(nc.RemoteAddr())}
 	switch {
 	case !s.mayConnect(nc.RemoteAddr()):
-		s.closes[ClosePolicy].Add(1)
-		if s.throttled(throttlePolicy) {
-			s.opt.Logger.Warn("a client outside the allowed networks was turned away; add its network to allow if it is a web server of yours",
-				"event", "not_allowed", "client", c.peer)
-		}
+		s.noteRefused(c.peer)
 		_ = nc.Close() // nothing was sent, nothing can be lost
 		return
 	case s.conns.Load() >= int64(s.maxConns):
 		s.closes[ClosePolicy].Add(1)
 		if s.throttled(throttleConns) {
-			s.opt.Logger.Warn("a connection was turned away: there are max_connections already", "event", "too_many_connections", "max_connections", s.maxConns)
+			s.opt.Logger.Warn("a connection was turned away: there are max_connections already; raise it, or see who has so many", "event", "too_many_connections", "max_connections", s.maxConns)
 		}
 		_ = nc.Close()
 		return
@@ -180,10 +185,14 @@ func (s *Server) admit(nc *net.TCPConn) {
 	s.opened.Add(1)
 	c.active = s.clock.now().Mono
 	c.ticket.Caller = c
+	if c.from = s.clients.enter(c.peer, time.Now()); c.from != nil {
+		c.ticket.Client = c.from.number
+	}
 	if err := s.transport.serve(nc, c); err != nil {
+		c.from.leave(time.Now())
 		s.connClosed(CloseFault)
 		if s.throttled(throttleServe) {
-			s.opt.Logger.Error("a connection could not be served", "event", "serve_failed", "client", c.peer, "err", err)
+			s.opt.Logger.Error("a connection could not be served and was closed; if it goes on, see whether the process is short of descriptors", "event", "serve_failed", "client", c.peer, "err", err)
 		}
 	}
 }
@@ -207,6 +216,7 @@ func (s *Server) tick() {
 		case <-ticker.C:
 		}
 		s.guard(func() { s.engine.Tick(s.clock.now()) })
+		s.ticks.Add(1)
 		all := n%int(time.Second/tickEvery) == 0
 		if all {
 			s.clock.refresh()

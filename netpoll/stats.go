@@ -40,11 +40,21 @@ func (s *Server) throttled(kind int) bool {
 	return now-last >= int64(throttleEvery) && s.logged[kind].CompareAndSwap(last, now)
 }
 
+// noteRefused counts a client that allow keeps out, remembers its address, and logs it.
+func (s *Server) noteRefused(peer netip.Addr) {
+	s.closes[ClosePolicy].Add(1)
+	s.clients.refuse(peer, time.Now())
+	if s.throttled(throttlePolicy) {
+		s.opt.Logger.Warn("a client outside the allowed networks was turned away; add its network to allow if it is a web server of yours",
+			"event", "not_allowed", "client", peer)
+	}
+}
+
 // noteFault counts a malformed request, and logs it with the client's address and the reason, never with what it sent. See docs/protocol.md §6.1.
 func (s *Server) noteFault(peer netip.Addr, fault wire.Fault) {
 	n := s.faults[fault].Add(1)
 	if s.throttled(numThrottles + int(fault)) {
-		s.opt.Logger.Warn("a request was malformed and answered 400", "event", "malformed", "reason", fault.String(), "client", peer, "so_far", n)
+		s.opt.Logger.Warn("a request was malformed and answered 400; most likely it is not ASP.NET that sends it, or something between changes it", "event", "malformed", "reason", fault.String(), "client", peer, "so_far", n)
 	}
 }
 
@@ -66,6 +76,7 @@ type Stats struct {
 	Panics       int64            // faults of ours that have been survived; the log has them
 	Malformed    map[string]int64 // by reason, §6.2
 	Closed       map[string]int64 // by CloseReason
+	Latency      Latency
 }
 
 // Stats reads the gauges and counters.
@@ -75,6 +86,7 @@ func (s *Server) Stats() Stats {
 		Opened: s.opened.Load(), AcceptErrors: s.acceptErrors.Load(), Stalled: s.stalled.Load(), Truncated: s.truncated.Load(),
 		Panics:    s.panics.Load(),
 		Malformed: map[string]int64{}, Closed: map[string]int64{},
+		Latency: s.latency(),
 	}
 	for f := wire.Short + 1; int(f) < len(s.faults); f++ {
 		st.Malformed[f.String()] = s.faults[f].Load()
