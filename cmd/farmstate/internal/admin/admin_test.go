@@ -16,6 +16,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/event"
 )
 
 func TestMain(m *testing.M) {
@@ -31,9 +33,20 @@ func start(t *testing.T, change func(*Options)) *Server {
 		Addr:      "127.0.0.1:0",
 		HostNames: []string{"Web1.example"},
 		Logger:    slog.New(slog.DiscardHandler),
-		Ready:     func() error { return nil },
+		Token:     token,
+		NotReady:  func() []Reason { return nil },
 		Metrics:   registry,
-		API:       map[string]func() any{"numbers": func() any { return []int{1, 2} }, "broken": func() any { return func() {} }},
+		API: map[string]Page{
+			"numbers": func(context.Context, Request) any { return []int{1, 2} },
+			"broken":  func(context.Context, Request) any { return func() {} },
+			"keys": func(_ context.Context, r Request) any {
+				if r.Whole() {
+					return "whole"
+				}
+				return "short"
+			},
+		},
+		Events: event.NewHub(10),
 	}
 	if change != nil {
 		change(&opt)
@@ -82,14 +95,16 @@ func TestPages(t *testing.T) {
 		status       int
 		kind, body   string // the beginning of the content type, part of the body
 	}{
-		{"GET", "/", 200, "text/plain", "/api/v1/numbers"},
+		{"GET", "/", 404, "text/plain", ""},
+		{"GET", "/api/v1/", 200, "text/plain", "/api/v1/numbers"},
 		{"GET", "/healthz", 200, "text/plain", "ok"},
 		{"GET", "/readyz", 200, "text/plain", "ready"},
 		{"GET", "/metrics", 200, "text/plain", "farmstate_seven 7"},
 		{"GET", "/api/v1/numbers", 200, "application/json", "2"},
 		{"HEAD", "/api/v1/numbers", 200, "application/json", ""},
 		{"GET", "/api/v1/broken", 500, "text/plain", "cannot be shown"},
-		{"GET", "/api/v1/", 404, "text/plain", ""},
+		{"GET", "/api/v1/events?level=loud", 400, "text/plain", "debug, info, warn or error"},
+		{"GET", "/api/v1/events?recent=1001", 400, "text/plain", "from 0 to 1000"},
 		{"GET", "/nothing", 404, "text/plain", ""},
 		{"POST", "/healthz", 405, "text/plain", ""},
 		{"DELETE", "/api/v1/numbers", 405, "text/plain", ""},
@@ -98,7 +113,7 @@ func TestPages(t *testing.T) {
 		if resp.StatusCode != v.status || !strings.HasPrefix(resp.Header.Get("Content-Type"), v.kind) || !strings.Contains(body, v.body) {
 			t.Errorf("%s %s: %s, %s, %q", v.method, v.path, resp.Status, resp.Header.Get("Content-Type"), body)
 		}
-		if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+		if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("X-Content-Type-Options") != "nosniff" || resp.Header.Get("Content-Security-Policy") != policy {
 			t.Errorf("%s %s: header %v", v.method, v.path, resp.Header)
 		}
 	}
@@ -111,9 +126,20 @@ func TestPages(t *testing.T) {
 
 // TestNotReady: a node that stops says so, and lives on.
 func TestNotReady(t *testing.T) {
-	s := start(t, func(opt *Options) { opt.Ready = func() error { return errors.New("stopping") } })
-	if resp, body := ask(t, s, "GET", "/readyz", ""); resp.StatusCode != http.StatusServiceUnavailable || body != "stopping\n" {
-		t.Errorf("%s %q", resp.Status, body)
+	s := start(t, func(opt *Options) {
+		opt.NotReady = func() []Reason { return []Reason{{"joining", "it is looking"}, {"copies", "some are missing"}} }
+	})
+	for _, c := range []struct {
+		query  string
+		status int
+		body   string
+	}{
+		{"", 503, "joining: it is looking\ncopies: some are missing\n"}, {"?except=copies", 503, "joining: it is looking\n"},
+		{"?except=copies,joining", 200, "ready\n"}, {"?except=nothing", 503, "joining: it is looking\ncopies: some are missing\n"},
+	} {
+		if resp, body := ask(t, s, "GET", "/readyz"+c.query, ""); resp.StatusCode != c.status || body != c.body {
+			t.Errorf("%s: %s %q", c.query, resp.Status, body)
+		}
 	}
 	if resp, _ := ask(t, s, "GET", "/healthz", ""); resp.StatusCode != http.StatusOK {
 		t.Error(resp.Status)
@@ -199,8 +225,30 @@ func TestGuard(t *testing.T) {
 	if err := open.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if len(l.slots) != 1 {
-		t.Errorf("%d slots taken, want 1", len(l.slots))
+	if len(l.slots) != 1 || len(l.of) != 1 {
+		t.Errorf("%d slots taken by %v, want 1", len(l.slots), l.of)
+	}
+}
+
+// TestOneClient: a client that opens all connections that it can shuts nobody else out.
+func TestOneClient(t *testing.T) {
+	conns := make(chan net.Conn, maxConnections)
+	l := &guardedListener{
+		Listener: &fakeListener{conns: conns}, allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+		logger: slog.New(slog.DiscardHandler), slots: make(chan struct{}, maxConnections),
+	}
+	closed := 0
+	for range 2 * maxOfOne {
+		c := &fakeConn{from: netip.MustParseAddr("10.1.1.1"), closed: make(chan struct{})}
+		if _, reason := l.admit(c); reason != "" {
+			closed++
+		}
+	}
+	if closed != maxOfOne {
+		t.Errorf("%d of %d refused, want %d", closed, 2*maxOfOne, maxOfOne)
+	}
+	if _, reason := l.admit(&fakeConn{from: netip.MustParseAddr("10.1.1.2")}); reason != "" {
+		t.Errorf("another client: %s", reason)
 	}
 }
 

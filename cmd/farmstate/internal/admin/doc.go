@@ -1,8 +1,7 @@
-// Package admin serves the admin pages of a node over HTTP: health, metrics,
-// and what the node knows, as JSON. Pages only show; none changes anything.
+// Package admin serves the admin pages of a node over HTTP: the dashboard, health, metrics, what the node knows as JSON, events as they come, and the actions by
+// which an operator changes something.
 //
-// The pages tell an attacker a good deal, so three doors stand in front of
-// them: the address that is listened on (this machine alone by default), the
-// networks that may connect, and the Host header, which a page in somebody's
-// browser cannot choose (see hostAllowed).
+// The pages tell an attacker a good deal, so doors stand in front of them: the address that is listened on (this machine alone by default), the networks that may
+// connect, and the Host header, which a page in somebody's browser cannot choose (see hostAllowed). Actions, whole session ids and contents need the token
+// besides, and a header that a browser does not send for another origin (see authorised).
 package admin

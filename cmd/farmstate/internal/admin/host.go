@@ -11,8 +11,11 @@ import (
 // led to send requests to this address under a name that its owner points
 // here (DNS rebinding), and hands the answers to the page under that name; it
 // cannot be led to do so under an IP address, localhost, or a name that the
-// attacker does not own.
+// attacker does not own. A browser always sends one; a health check may not.
 func hostAllowed(header string, names []string) bool {
+	if header == "" {
+		return true
+	}
 	host := header
 	if h, _, err := net.SplitHostPort(header); err == nil {
 		host = h

@@ -25,6 +25,7 @@ type Config struct {
 	Peers           []string
 	PeerAdvertise   string
 	PeerAllow       []netip.Prefix // see PeerNetworks
+	AdminTokenFile  string         // see ReadToken
 	PeerSecretFile  string         // see ReadSecret
 	PeerCert        string
 	PeerKey         string

@@ -32,6 +32,18 @@ func ReadSecret(name string) (secret []byte, warning string, err error) {
 	return secret, warning, nil
 }
 
+// ReadToken reads the token of the admin pages from a file, as ReadSecret does. It is sent in a header, so it has visible ASCII characters only.
+func ReadToken(name string) (token, warning string, err error) {
+	secret, warning, err := ReadSecret(name)
+	if err != nil {
+		return "", "", err
+	}
+	if bytes.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", "", Problem{name, "holds characters that cannot stand in a header; a token has visible ASCII characters without blanks, for example: openssl rand -hex 32 > " + name}
+	}
+	return string(secret), warning, nil
+}
+
 // readPassword reads the password of a legacy peer from a file: all of it but
 // one line break at its end, because white space counts there.
 func readPassword(name string) (password, warning string, err error) {

@@ -63,6 +63,15 @@ var Table = []Option{
 			parseListenOrOff, formatListenOrOff, func(c *Config) *string { return &c.Admin }),
 	},
 	{
+		Name: "admin_token_file", Group: groupNetwork, Meta: "FILE", Default: "",
+		Help: "File with the token that actions on the admin pages need; empty makes one at each start",
+		Detail: "The token is what the file holds without the white space at its ends: at least 16 bytes, at most 4 KiB, without blanks.\n" +
+			"`openssl rand -hex 32` writes a good one. Give all nodes of a farm the same: the dashboard of one node then acts on the others,\n" +
+			"too. Without this option the node makes a token, and keeps it for commands of the same account on the same machine in a file\n" +
+			"that the event `admin_token` names. Reading needs no token; whole session ids and contents do.",
+		value: fileName(func(c *Config) *string { return &c.AdminTokenFile }),
+	},
+	{
 		Name: "gops", Group: groupNetwork, Default: "false",
 		Help:   "Start the gops agent on a free loopback port",
 		Detail: "With the agent, `gops` on the same machine can show stacks, memory and profiles of the process. Its address is logged.",

@@ -22,6 +22,7 @@ const (
 // Listener takes the events of an engine.
 type Listener struct {
 	logger  *slog.Logger
+	client  func(uint16) string
 	events  chan any // engine.NearMiss, engine.StaleLock, engine.Refusal
 	dropped atomic.Int64
 	done    chan struct{}
@@ -37,19 +38,27 @@ type Listener struct {
 // nearMisses are the near misses seen, by what they have in common.
 type nearMisses struct {
 	sync.Mutex
-	seen throttle[subject] // guarded by the mutex
+	seen    throttle[subject]    // guarded by the mutex
+	clients map[subject][]string // who asked, the first maxClients; of subjects in seen. Guarded by the mutex
 }
 
-// Listen starts a Listener that logs to logger.
-func Listen(logger *slog.Logger) *Listener {
+// maxClients is how many web servers are named for a near miss.
+const maxClients = 8
+
+// Listen starts a Listener that logs to logger. client names the web server that an engine.Ticket's Client stands for; empty if it cannot. Nil: none can be named.
+func Listen(logger *slog.Logger, client func(uint16) string) *Listener {
+	if client == nil {
+		client = func(uint16) string { return "" }
+	}
 	l := &Listener{
 		logger:   logger,
+		client:   client,
 		events:   make(chan any, queueLen),
 		done:     make(chan struct{}),
 		locks:    newThrottle[string](),
 		refusals: newThrottle[string](),
 	}
-	l.misses.seen = newThrottle[subject]()
+	l.misses.seen, l.misses.clients = newThrottle[subject](), map[subject][]string{}
 	go l.run()
 	return l
 }

@@ -19,8 +19,10 @@ type subject struct {
 func (l *Listener) nearMiss(now time.Time, m engine.NearMiss) {
 	asked, found := SessionOf(m.Asked), SessionOf(m.Found)
 	about := subject{asked.Application(), found.Application(), m.Cause}
+	client := l.client(m.Client)
 	l.misses.Lock()
 	hidden, due := l.misses.seen.pass(now, about)
+	l.misses.noteLocked(about, client)
 	var others int64
 	if due {
 		others = l.misses.seen.takeOthers()
@@ -36,9 +38,23 @@ func (l *Listener) nearMiss(now time.Time, m engine.NearMiss) {
 		"asked", about.asked,
 		"found", about.found,
 		"session", asked.ID,
+		"client", client,
 		"advice", m.Cause.Advice(),
 		"repeated", hidden,
 		"others", others)
+}
+
+// noteLocked notes that a client has asked. Requires the mutex.
+func (m *nearMisses) noteLocked(about subject, client string) {
+	if client == "" || m.seen.rows[about] == nil || len(m.clients[about]) >= maxClients || slices.Contains(m.clients[about], client) {
+		return
+	}
+	m.clients[about] = append(m.clients[about], client)
+	for other := range m.clients { // those that have given way
+		if m.seen.rows[other] == nil {
+			delete(m.clients, other)
+		}
+	}
 }
 
 // A NearMiss is all near misses of one kind: the applications and the cause.
@@ -51,6 +67,7 @@ type NearMiss struct {
 	Count       int64     `json:"count"`
 	First       time.Time `json:"first"`
 	Last        time.Time `json:"last"`
+	Clients     []string  `json:"clients,omitempty"` // web servers that asked; the first few
 }
 
 // NearMisses lists what was seen, the latest first. The list is bounded: when
@@ -70,6 +87,7 @@ func (l *Listener) NearMisses() []NearMiss {
 			Count:       r.count,
 			First:       r.first,
 			Last:        r.last,
+			Clients:     slices.Clone(l.misses.clients[about]),
 		})
 	}
 	slices.SortFunc(list, func(a, b NearMiss) int {

@@ -46,7 +46,7 @@ func (b *book) lines(t *testing.T) (lines []map[string]any) {
 func listen(t *testing.T, test func(t *testing.T, l *Listener, log *book)) {
 	synctest.Test(t, func(t *testing.T) {
 		log := new(book)
-		l := Listen(slog.New(slog.NewJSONHandler(log, nil)))
+		l := Listen(slog.New(slog.NewJSONHandler(log, nil)), func(n uint16) string { return fmt.Sprintf("client %d", n) })
 		defer l.Close()
 		test(t, l, log)
 	})
@@ -192,7 +192,7 @@ func TestRefused(t *testing.T) {
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
-		l := Listen(slog.New(slog.NewTextHandler(blocked{gate}, nil)))
+		l := Listen(slog.New(slog.NewTextHandler(blocked{gate}, nil)), nil)
 		for range 3 * queueLen {
 			l.Events().LockLeft(engine.StaleLock{Key: site1 + "/" + id})
 		}
