@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"regexp"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -20,15 +21,23 @@ type Sources struct {
 	// Snapshots is nil without a directory for them.
 	Snapshots func() Snapshots
 	Dropped   func() int64 // notices that were not logged
-	Build     prometheus.Labels
+	// Events counts events by what they are; nil shows none.
+	Events func() map[EventKey]int64
+	// NotReady is why the node is not ready, as /readyz says: each reason one of a few words; none if it is ready. Nil shows nothing about it.
+	NotReady func() []string
+	Now      func() time.Time // nil is time.Now
+	Build    prometheus.Labels
 }
 
 // New is a registry with the metrics of the node, of the process and of the
 // Go runtime.
 func New(s Sources) *prometheus.Registry {
+	if s.Now == nil {
+		s.Now = time.Now
+	}
 	r := prometheus.NewRegistry()
 	r.MustRegister(
-		&collector{s},
+		&collector{s, s.Now()},
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(
 			collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/gc/total:cpu-seconds$`)}, // the collector's share
 		)),
@@ -41,6 +50,7 @@ func New(s Sources) *prometheus.Registry {
 // twice, and serving a request costs nothing here.
 type collector struct {
 	Sources
+	started time.Time // the counts are of the time since then, or a moment longer
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -73,6 +83,8 @@ var (
 	truncated     = desc("truncated_requests_total", "Requests whose connection ended inside them.")
 	outputBytes   = desc("output_queued_bytes", "Answers that clients have not taken yet.")
 	intakeBytes   = desc("input_pending_bytes", "Bodies of saves that are still arriving.")
+	faults        = desc("faults_total", "Faults of farmstate itself that were survived, in the serving of requests; the log has them.")
+	wallClock     = desc("time_seconds", "What the clock of the machine says, in seconds since 1970.")
 	noticeDropped = desc("notices_dropped_total", "Notices that were not logged because too many came at once.")
 )
 
@@ -134,7 +146,19 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(outputBytes, n.OutputBytes)
 	gauge(intakeBytes, n.IntakeBytes)
 
+	counter(faults, n.Panics)
+	c.latency(n.Latency, ch)
+
 	counter(noticeDropped, c.Dropped())
+	ch <- prometheus.MustNewConstMetric(wallClock, prometheus.GaugeValue, float64(c.Now().UnixMilli())/1000)
+	if c.Events != nil {
+		for key, count := range c.Events() {
+			counter(events, count, key.Event, key.Level)
+		}
+	}
+	if c.NotReady != nil {
+		health(c.NotReady(), gauge)
+	}
 
 	counter(farmCuts, e.FarmCuts, "timeout")
 	counter(farmCuts, e.TransferCuts, "contention")
