@@ -4,25 +4,40 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/farmstate/farmstate/bench"
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/term"
 )
 
 // cli is the grammar of the command line: the commands and their flags.
 type cli struct {
 	Help helpFlag `name:"help" short:"h" help:"Show help for a command."`
 
-	Serve   serveCmd   `cmd:"" help:"Run a node."`
-	Load    loadCmd    `cmd:"" help:"Drive a node as a web farm would, and report throughput and latency."`
-	Drain   drainCmd   `cmd:"" help:"Hand all sessions of a running node to the others."`
-	Config  configCmd  `cmd:"" help:"Check or show a configuration."`
-	Cert    certCmd    `cmd:"" help:"Make the certificates of a farm: a small CA for the links between nodes."`
-	Version versionCmd `cmd:"" help:"Show the version."`
-	HelpCmd helpCmd    `cmd:"" name:"help" help:"Show help for all commands and options, or for one command."`
+	Serve    serveCmd      `cmd:"" help:"Run a node."`
+	Status   statusCmd     `cmd:"" help:"Show how a node is, or the whole farm, and what is wrong."`
+	Top      topCmd        `cmd:"" help:"Watch the whole farm, live."`
+	Doctor   doctorCmd     `cmd:"" help:"Check a node, its farm, its machine and web.configs; say what to do."`
+	Trace    traceCmd      `cmd:"" help:"Follow the events of all nodes in one stream."`
+	Locks    locksCmd      `cmd:"" help:"Show which locks are held, by whom, and for how long."`
+	Unlock   unlockCmd     `cmd:"" help:"Break a lock that was left behind."`
+	Drain    drainCmd      `cmd:"" help:"Hand all sessions of a running node to the others."`
+	Level    logLevelCmd   `cmd:"" name:"log-level" help:"Change what the log of a running node has."`
+	Load     loadCmd       `cmd:"" help:"Drive a node as a web farm would, and report throughput and latency."`
+	Relay    relayCmd      `cmd:"" help:"Stand between web servers and state servers: show, record, replay, bend and divide what they say."`
+	Config   configCmd     `cmd:"" help:"Check or show a configuration."`
+	Cert     certCmd       `cmd:"" help:"Make the certificates of a farm: a small CA for the links between nodes."`
+	Service  serviceCmd    `cmd:"" help:"Let Windows run a node as a service."`
+	Complete completionCmd `cmd:"" name:"completion" help:"Write a script that lets a shell complete commands."`
+	Version  versionCmd    `cmd:"" help:"Show the version."`
+	HelpCmd  helpCmd       `cmd:"" name:"help" help:"Show help for all commands and options, or for one command."`
 }
+
+// helpWidth is how wide help may be, in columns.
+const helpWidth = 80
 
 const appHelp = "farmstate is a session-state server for ASP.NET web farms. It takes the place of Microsoft's ASP.NET State Service " +
 	"without a change to the application."
@@ -30,6 +45,7 @@ const appHelp = "farmstate is a session-state server for ASP.NET web farms. It t
 // app is what every command may use.
 type app struct {
 	environ []string
+	stdin   io.Reader
 	stdout  io.Writer
 	stderr  io.Writer
 	parser  *kong.Kong
@@ -38,11 +54,11 @@ type app struct {
 // run is the whole program but for the exit: it carries out one command and
 // returns the exit status.
 func run(args, environ []string, stdout, stderr io.Writer) int {
-	a := &app{environ: environ, stdout: stdout, stderr: stderr}
+	a := &app{environ: environ, stdin: os.Stdin, stdout: stdout, stderr: stderr}
 	err := a.run(args)
 	if err != nil && !errors.Is(err, errQuiet) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			_, _ = fmt.Fprintln(stderr, "farmstate: "+line) // Where would its failure be reported?
+			_, _ = fmt.Fprintln(stderr, "farmstate: "+term.Clean(line)) // Where would its failure be reported?
 		}
 	}
 	return exitStatus(err)
@@ -71,17 +87,25 @@ func (a *app) run(args []string) error {
 // stdout.
 func newParser(stdout, stderr io.Writer) (*kong.Kong, error) {
 	grammar := &cli{
-		Serve:  serveCmd{Options: newOptionFlags()},
-		Config: configCmd{Print: configPrintCmd{Options: newOptionFlags()}},
+		Serve:   serveCmd{Options: newOptionFlags()},
+		Service: serviceCmd{Install: serviceInstallCmd{Options: newOptionFlags()}},
+		Config:  configCmd{Print: configPrintCmd{Options: newOptionFlags()}},
 	}
-	return kong.New(grammar,
+	parser, err := kong.New(grammar,
 		kong.Name("farmstate"),
 		kong.Description(appHelp),
 		kong.Vars{"mix": bench.DefaultMix.String()},
 		kong.NoDefaultHelp(), // It would exit by itself.
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: helpWidth}),
 		kong.Writers(stdout, stderr),
 	)
+	if err != nil {
+		return nil, err
+	}
+	for _, command := range parser.Model.Leaves(false) {
+		explainExit(command)
+	}
+	return parser, nil
 }
 
 // seeHelp names the help that has the answer to a command line error.

@@ -13,7 +13,7 @@ type configCheckCmd struct {
 
 // Help is shown below the summary of the command.
 func (*configCheckCmd) Help() string {
-	return "What is wrong is an error, a line each, and the exit status is 2. What is accepted but should not stay is a warning on standard error, and the exit status is 0. " +
+	return "What is wrong is an error, a line each. What is accepted but should not stay is a warning on standard error. " +
 		"Flags and environment are left out; the files that peer_secret_file and snapshot_key_file name are read."
 }
 

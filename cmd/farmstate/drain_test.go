@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -42,7 +44,7 @@ func TestDrainText(t *testing.T) {
 func drainServer(t *testing.T, sessions int64, takers bool) (addr string) {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost || r.URL.Path != "/api/v1/drain" || r.Header.Get(admin.ActionHeader) == "" {
+		if r.Method != http.MethodPost || r.URL.Path != "/api/v1/drain" || r.Header.Get(admin.ActionHeader) == "" || r.Header.Get("Authorization") != "Bearer "+adminToken {
 			http.Error(w, "not that", http.StatusForbidden)
 			return
 		}
@@ -56,14 +58,15 @@ func drainServer(t *testing.T, sessions int64, takers bool) (addr string) {
 
 func TestDrainCommand(t *testing.T) {
 	var out, errs bytes.Buffer
-	if status := run([]string{"drain", "--admin", drainServer(t, 1000, true)}, nil, &out, &errs); status != exitOK {
+	env := withToken(t)
+	if status := run([]string{"drain", "--admin", drainServer(t, 1000, true)}, env, &out, &errs); status != exitOK {
 		t.Fatalf("exit status %d: %s", status, errs.String())
 	}
 	if !strings.Contains(out.String(), "1000 left") || !strings.HasSuffix(out.String(), "the node is empty; it can be stopped\n") {
 		t.Errorf("it writes:\n%s", out.String())
 	}
 	out.Reset()
-	if status := run([]string{"drain", "--json", "--admin", drainServer(t, 500, true)}, nil, &out, &errs); status != exitOK {
+	if status := run([]string{"drain", "--json", "--admin", drainServer(t, 500, true)}, env, &out, &errs); status != exitOK {
 		t.Fatalf("exit status %d: %s", status, errs.String())
 	}
 	for line := range strings.Lines(out.String()) {
@@ -73,8 +76,61 @@ func TestDrainCommand(t *testing.T) {
 		}
 	}
 	out.Reset()
-	if status := run([]string{"drain", "--stop", "--admin", drainServer(t, 500, true)}, nil, &out, &errs); status != exitOK || out.String() != "the node takes sessions again\n" {
+	if status := run([]string{"drain", "--stop", "--admin", drainServer(t, 500, true)}, env, &out, &errs); status != exitOK || out.String() != "the node takes sessions again\n" {
 		t.Errorf("exit status %d: %s%s", status, out.String(), errs.String())
+	}
+}
+
+// withToken is an environment that tells commands the token of the tests' nodes.
+func withToken(t *testing.T) []string {
+	t.Helper()
+	return []string{tokenVariable + "=" + tokenFile(t)}
+}
+
+// TestDrainToken: without the token, or with a wrong one, nothing happens.
+func TestDrainToken(t *testing.T) {
+	wrong := filepath.Join(t.TempDir(), "wrong")
+	if err := os.WriteFile(wrong, []byte("another-token-than-that-of-the-node\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	nowhere := []string{"XDG_RUNTIME_DIR=" + t.TempDir()}
+	for name, c := range map[string]struct {
+		env    []string
+		args   []string
+		status int
+		want   string
+	}{
+		"none":       {nowhere, nil, exitUsage, "no admin token"},
+		"wrong":      {nowhere, []string{"--token-file", wrong}, exitFailed, "not that"},
+		"no file":    {nowhere, []string{"--token-file", wrong + "er"}, exitUsage, "wronger"},
+		"no address": {withToken(t), []string{"--admin", "here"}, exitUsage, "is no address"},
+		"no node":    {withToken(t), []string{"--node", "web9"}, exitFailed, "not that"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			args := append([]string{"drain", "--admin", drainServer(t, 10, true)}, c.args...)
+			if status := run(args, c.env, &out, &errs); status != c.status || !strings.Contains(errs.String(), c.want) || out.Len() > 0 {
+				t.Errorf("exit status %d, want %d: %s%s", status, c.status, out.String(), errs.String())
+			}
+		})
+	}
+}
+
+// TestDrainEndedByAnother: who follows a drain does not begin it again when somebody else has ended it.
+func TestDrainEndedByAnother(t *testing.T) {
+	asked := []string{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.RawQuery)
+		_ = json.NewEncoder(w).Encode(peer.Progress{Draining: len(asked) < 3, Sessions: 7, Takers: true}) // to a client that reads it
+	}))
+	defer srv.Close()
+	var out, errs bytes.Buffer
+	status := run([]string{"drain", "--admin", strings.TrimPrefix(srv.URL, "http://")}, withToken(t), &out, &errs)
+	if status != exitFailed || !strings.Contains(errs.String(), "somebody has ended the drain") {
+		t.Errorf("exit status %d: %s", status, errs.String())
+	}
+	if got := strings.Join(asked, ", "); got != ", look=true, look=true" {
+		t.Errorf("the node was asked %q", got)
 	}
 }
 
@@ -107,11 +163,11 @@ func TestDrainAction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := url.Values{"stop": {"true"}}
+	stop, look := url.Values{"stop": {"true"}}, url.Values{"look": {"true"}}
 	for _, c := range []struct {
 		query url.Values
 		want  bool
-	}{{stop, false}, {nil, true}, {nil, true}, {stop, false}, {nil, true}} {
+	}{{stop, false}, {look, false}, {nil, true}, {nil, true}, {look, true}, {stop, false}, {look, false}, {nil, true}} {
 		if p, err := n.drainAction(c.query); err != nil || p.(peer.Progress).Draining != c.want {
 			t.Errorf("%v: %+v %v, want draining: %v", c.query, p, err, c.want)
 		}
@@ -131,14 +187,13 @@ func TestDrainFails(t *testing.T) {
 		args []string
 		want string
 	}{
-		"too slow":   {[]string{"--timeout", "300ms", "--admin", drainServer(t, 1<<40, true)}, "sessions are left after 300ms"},
-		"no answer":  {[]string{"--timeout", "300ms", "--admin", silentServer(t)}, "7 sessions are left after 300ms"},
-		"nobody":     {[]string{"--admin", "127.0.0.1:1"}, "the node cannot be reached"},
-		"no address": {[]string{"--admin", "here"}, "the node cannot be reached"},
+		"too slow":  {[]string{"--timeout", "300ms", "--admin", drainServer(t, 1<<40, true)}, "sessions are left after 300ms"},
+		"no answer": {[]string{"--timeout", "300ms", "--admin", silentServer(t)}, "7 sessions are left after 300ms"},
+		"nobody":    {[]string{"--admin", "127.0.0.1:1"}, "the admin pages at 127.0.0.1:1 cannot be reached"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, errs bytes.Buffer
-			if status := run(append([]string{"drain"}, c.args...), nil, &out, &errs); status != exitFailed || !strings.Contains(errs.String(), c.want) {
+			if status := run(append([]string{"drain"}, c.args...), withToken(t), &out, &errs); status != exitFailed || !strings.Contains(errs.String(), c.want) {
 				t.Errorf("exit status %d: %s", status, errs.String())
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/api"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
 	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/netpoll"
@@ -213,14 +214,12 @@ func (n *node) otherDescriptors() int {
 // farmWait is how long a request may wait for the farm.
 func (n *node) farmWait() time.Duration { return min(n.cfg.QueryTimeout+farmSlack, engine.MaxFarmWait) }
 
-// farmStatus is the page /api/v1/farm. Its fields are only added to.
-func (n *node) farmStatus() any {
+// farmStatus is the page /api/v1/farm.
+func (n *node) farmStatus() api.Farm {
 	if n.farm == nil {
-		return struct {
-			Standalone bool `json:"standalone"`
-		}{true}
+		return api.Farm{Standalone: true, Links: []api.Link{}, Copies: api.Copies{Mirrors: []api.Mirror{}}}
 	}
-	return n.farm.Status()
+	return farmPage(n.farm.Status())
 }
 
 // farmStats is where the metrics of the farm are read; nil without one.
@@ -233,7 +232,7 @@ func (n *node) farmStats() func() peer.Stats {
 
 var errGoing = errors.New("this node is about to stop, and hands its sessions over: that cannot be taken back")
 
-// drainAction is POST /api/v1/drain: it begins to hand the sessions over, or, with stop=true, takes that back.
+// drainAction is POST /api/v1/drain: it begins to hand the sessions over, or, with stop=true, takes that back. With look=true it only says how far a drain is.
 func (n *node) drainAction(query url.Values) (any, error) {
 	if n.farm == nil {
 		return nil, errors.New("this node has no farm: there is nobody to hand sessions to")
@@ -242,7 +241,7 @@ func (n *node) drainAction(query url.Values) (any, error) {
 	switch {
 	case n.stopping.Load() && stop:
 		return nil, errGoing
-	case n.stopping.Load(): // it hands over already
+	case n.stopping.Load(), query.Get("look") == "true": // it hands over already; or nothing is to be changed
 	case stop:
 		if n.farm.StopDrain(); n.farm.Progress().Draining { // the node has been told to stop in this very moment
 			return nil, errGoing

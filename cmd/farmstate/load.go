@@ -11,6 +11,7 @@ import (
 
 	"github.com/farmstate/farmstate/bench"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/term"
 )
 
 // loadCmd is farmstate load. Its flags are the fields of bench.LoadConfig,
@@ -50,9 +51,8 @@ type loadCmd struct {
 // Help is shown below the summary of the command.
 func (*loadCmd) Help() string {
 	return "Drives a state server with the requests that ASP.NET sends, and reports pages and requests a second and how long they took. " +
-		"With --rate latency counts from the moment a page was due, so that a stall is not hidden. The sessions that it makes stay until they expire.\n\n" +
-		"The exit status is 0 if every page succeeded, 1 if some failed, a check of --verify found a fault or the run was interrupted, 2 if the flags are wrong. " +
-		"The result is written in any case but the last."
+		"With --rate latency counts from the moment a page was due, so that a stall is not hidden. The sessions that it makes stay until they expire. " +
+		"The result is written unless the flags are wrong."
 }
 
 // loadConfig is what the flags say.
@@ -138,11 +138,7 @@ func progressLine(p bench.Progress) string {
 // terminal reports whether somebody watches w.
 func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && term.IsTerminal(f)
 }
 
 // sizeText is a flag for a size.

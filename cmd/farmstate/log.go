@@ -9,9 +9,9 @@ import (
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
 )
 
-// newLogger is the log of a node.
+// newLogger is the log of a node, of all levels: the node chooses, since that can be changed.
 func newLogger(w io.Writer, cfg *config.Config) *slog.Logger {
-	opt := &slog.HandlerOptions{Level: cfg.LogLevel}
+	opt := &slog.HandlerOptions{Level: slog.LevelDebug}
 	if cfg.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, opt))
 	}

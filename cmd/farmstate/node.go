@@ -8,20 +8,17 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/gops/agent"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/admin"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/event"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/machine"
-	"github.com/farmstate/farmstate/cmd/farmstate/internal/metrics"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/notice"
 	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/netpoll"
@@ -45,14 +42,26 @@ type node struct {
 
 	snapshots *snapshots // nil without a directory for them
 
+	events    *event.Hub
+	level     *slog.LevelVar // of the log
+	token     string         // of the admin pages
+	tokenMade bool           // by the node itself
+	fleet     fleetView
+
+	served   atomic.Pointer[netpoll.Server] // server, for who may look while it starts
 	stopping atomic.Bool
 	kept     int64 // sessions that were written at the stop; valid once stop has returned
 }
 
+// keptEvents is how many of the latest events a node remembers.
+const keptEvents = 1000
+
 // startNode starts a node; when it returns without an error, everything
 // listens. On an error nothing is left running.
 func startNode(cfg *config.Config, logger *slog.Logger, environ []string) (_ *node, err error) {
-	n := &node{cfg: cfg, logger: logger, started: time.Now(), clock: netpoll.NewClock()}
+	n := &node{cfg: cfg, started: time.Now(), clock: netpoll.NewClock(), events: event.NewHub(keptEvents), level: new(slog.LevelVar)}
+	n.level.Set(cfg.LogLevel)
+	n.logger = slog.New(n.events.Handler(levelled{logger.Handler(), n.level}))
 	defer func() {
 		if err != nil {
 			n.abandon()
@@ -62,7 +71,7 @@ func startNode(cfg *config.Config, logger *slog.Logger, environ []string) (_ *no
 	if err := n.startGops(); err != nil {
 		return nil, err
 	}
-	notices := notice.Listen(logger)
+	notices := notice.Listen(n.logger, n.clientName)
 	n.onClose(notices.Close)
 	if err := n.startEngine(notices.Events()); err != nil {
 		return nil, err
@@ -185,6 +194,19 @@ func (n *node) startEngine(events engine.Events) (err error) {
 	return err
 }
 
+// clientName is the address of a client by the number that tickets have; empty if it is not known, as in the very first moments.
+func (n *node) clientName(number uint16) string {
+	s := n.served.Load()
+	if s == nil {
+		return ""
+	}
+	addr := s.ClientAddr(number)
+	if !addr.IsValid() {
+		return ""
+	}
+	return addr.String()
+}
+
 // listen opens the state port.
 func (n *node) listen() error {
 	addr, err := n.address("listen", n.cfg.Listen)
@@ -212,6 +234,7 @@ func (n *node) listen() error {
 	if err != nil {
 		return listenError("listen", n.cfg.Listen, err)
 	}
+	n.served.Store(n.server)
 	return nil
 }
 
@@ -249,93 +272,6 @@ func lookUp(option, addr string) (string, error) {
 	}
 	ip := slices.MinFunc(found, func(a, b netip.Addr) int { return a.Unmap().Compare(b.Unmap()) }).Unmap() // IPv4 first, as ASP.NET prefers it
 	return net.JoinHostPort(ip.String(), port), nil
-}
-
-// startAdmin opens the admin port. When nobody asked for its address, a node
-// without admin pages is better than none.
-func (n *node) startAdmin(notices *notice.Listener) error {
-	if n.cfg.Admin == "" {
-		return nil
-	}
-	addr, err := n.address("admin", n.cfg.Admin)
-	if err != nil {
-		return err
-	}
-	b := buildInfo()
-	server, err := admin.Listen(admin.Options{
-		Network: netpoll.Network(addr), Addr: addr,
-		Allow:     n.cfg.Allow,
-		HostNames: hostNames(n.cfg.Admin),
-		Logger:    n.logger,
-		Ready:     n.ready,
-		Metrics: metrics.New(metrics.Sources{
-			Engine:    n.engine.Stats,
-			Network:   n.server.Stats,
-			Farm:      n.farmStats(),
-			Snapshots: n.snapshotStats(),
-			Dropped:   notices.Dropped,
-			Build:     prometheus.Labels{"version": b.Version, "commit": b.Commit, "go": b.Go, "system": b.System},
-		}),
-		API: map[string]func() any{
-			"status":      func() any { return n.status() },
-			"locks":       func() any { return notice.Locks(n.engine.StaleLocks(n.server.Now())) },
-			"near-misses": func() any { return notices.NearMisses() },
-			"farm":        func() any { return n.farmStatus() },
-			"quarantine":  func() any { return n.quarantined() },
-		},
-		Actions: map[string]func(url.Values) (any, error){"drain": n.drainAction, "snapshot": n.snapshotAction, "quarantine/export": n.exportAction},
-	})
-	if err != nil {
-		err = listenError("admin", n.cfg.Admin, err)
-		if n.cfg.IsSet("admin") {
-			return err
-		}
-		n.logger.Warn("there are no admin pages: their port is taken or forbidden; choose another with --admin, or switch them off with --admin off",
-			"event", "admin_off", "err", err)
-		return nil
-	}
-	n.admin = server
-	n.onClose(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		server.Shutdown(ctx)
-	})
-	return nil
-}
-
-// hostNames are the names that a browser may call the admin pages by.
-func hostNames(addr string) []string {
-	var names []string
-	if host, _, err := net.SplitHostPort(addr); err == nil && host != "" {
-		names = append(names, host)
-	}
-	if own, err := os.Hostname(); err == nil {
-		names = append(names, own)
-	}
-	return names
-}
-
-// errStopping is why a node is not ready that was.
-var (
-	errStopping = errors.New("stopping")
-	errDraining = errors.New("draining: its sessions go to other nodes")
-)
-
-func (n *node) ready() error {
-	if n.stopping.Load() {
-		return errStopping
-	}
-	if n.farm != nil && n.farm.Progress().Draining {
-		return errDraining
-	}
-	return nil
-}
-
-func (n *node) adminAddr() string {
-	if n.admin == nil {
-		return ""
-	}
-	return n.admin.Addr().String()
 }
 
 // readyLine is what goes to standard output when everything listens.

@@ -33,11 +33,11 @@ func TestNodeLeavesNothing(t *testing.T) {
 		if status, _ := c.do(put("content")); status != "200 OK" {
 			t.Error(status)
 		}
-		if err := n.ready(); err != nil {
-			t.Error(err)
+		if reasons := n.notReady(); len(reasons) > 0 {
+			t.Error(reasons)
 		}
 		n.stop()
-		if n.ready() == nil {
+		if len(n.notReady()) == 0 {
 			t.Error("ready after the stop")
 		}
 		if left := n.engine.Stats().Sessions; left != 1 {

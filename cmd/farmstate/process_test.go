@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -66,6 +67,19 @@ func execute(t *testing.T, env []string, args ...string) (status int, stdout, st
 	return 0, out.String(), errs.String()
 }
 
+// adminToken is the token of the admin pages of all nodes that tests start.
+const adminToken = "the-admin-token-of-the-tests"
+
+// tokenFile is a file with it.
+func tokenFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(adminToken+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // serve starts a node on free ports, and waits until it is ready. The node is
 // killed at the end of the test if it still runs.
 func serve(t *testing.T, args ...string) *process {
@@ -77,7 +91,7 @@ func serveEnv(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, lines: make(chan string, 10000), exited: make(chan struct{})}
 	p.cmd = exec.Command(program, append([]string{"serve"}, args...)...)
-	p.cmd.Env = environment(env...)
+	p.cmd.Env = environment(append([]string{"FARMSTATE_ADMIN_TOKEN_FILE=" + tokenFile(t)}, env...)...)
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

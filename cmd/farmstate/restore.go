@@ -3,21 +3,13 @@ package main
 import (
 	"time"
 
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/api"
 	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/engine/snapshot"
 	"github.com/farmstate/farmstate/netpoll"
 	"github.com/farmstate/farmstate/peer"
 	"github.com/farmstate/farmstate/peer/message"
 )
-
-// loadedStatus says what was read at the start.
-type loadedStatus struct {
-	Written  time.Time `json:"written"`
-	Sessions int64     `json:"sessions"`
-	Expired  int64     `json:"expired"`
-	NoRoom   int64     `json:"no_room"` // for want of memory
-	Damage   string    `json:"damage,omitempty"`
-}
 
 // shelf takes sessions that must not be served before it is known that no other node has newer ones: copies whose owner has ended. The body becomes its own.
 type shelf interface {
@@ -71,7 +63,7 @@ func (n *node) restore() error {
 	if !ok {
 		return nil
 	}
-	loaded := &loadedStatus{Written: x.Header.Written, Sessions: x.Sessions, Expired: x.Expired, NoRoom: x.Refused}
+	loaded := &api.Loaded{Written: x.Header.Written, Sessions: x.Sessions, Expired: x.Expired, NoRoom: x.Refused}
 	if x.Plain {
 		n.logger.Warn("the snapshot was not encrypted, although there is a key: it was written before there was one, or somebody has put it there", "event", "snapshot_plain", "directory", s.dir.Path())
 	}

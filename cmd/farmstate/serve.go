@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"time"
+
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
 )
 
 // serveCmd is farmstate serve.
@@ -18,34 +22,46 @@ func (*serveCmd) Help() string {
 		"Every option is also a key of the configuration file (max_memory) and an environment variable (FARMSTATE_MAX_MEMORY); " +
 		"a flag wins over the environment, and the environment over the file. docs/configuration.md says more about each.\n\n" +
 		"When everything listens, one line goes to standard output: farmstate ready state=ADDR peer=ADDR gossip=ADDR admin=ADDR, without those that are off. The log goes to standard error.\n\n" +
-		"SIGTERM or SIGINT (Ctrl+C) hands the sessions over to other nodes and stops the node once the requests that have begun are answered; a second one stops it at once. " +
-		"The exit status is 0 if no session was lost, because none was left or all were written to --data, 1 if sessions were lost or something failed, 2 if it could not start as it was told to."
+		"SIGTERM or SIGINT (Ctrl+C) hands the sessions over to other nodes and stops the node once the requests that have begun are answered; a second one stops it at once."
 }
 
 // Run runs a node until it is told to stop.
 func (s *serveCmd) Run(a *app) error {
+	if isService() {
+		return s.runService(a)
+	}
 	surviveClosedPipes()
 	signals, ignore := watchSignals()
 	defer ignore()
+	return s.run(a, signals, systemdSupervisor(), newLogger)
+}
+
+// run runs a node until a signal comes. to is told about it, and may be nil.
+func (s *serveCmd) run(a *app, signals <-chan os.Signal, to supervisor, logger func(io.Writer, *config.Config) *slog.Logger) error {
+	r := startReporter(to)
+	defer r.close()
 	cfg, err := s.Options.load(a.environ)
 	if err != nil {
 		return err
 	}
 	log := newLogWriter(a.stderr)
 	defer log.close()
-	n, err := startNode(cfg, newLogger(log, cfg), a.environ)
+	n, err := startNode(cfg, logger(log, cfg), a.environ)
 	if err != nil {
 		return err
 	}
+	r.ready(n.logger, n.sessions, n.alive)
 	if _, err := fmt.Fprintln(a.stdout, n.readyLine()); err != nil {
 		n.logger.Warn("the ready line could not be written to standard output", "err", err)
 	}
-	return n.wait(signals)
+	return n.wait(signals, r)
 }
+
+func (n *node) sessions() int64 { return n.engine.Stats().Sessions }
 
 // wait returns when the node has stopped: because of a signal, or because of a
 // fault.
-func (n *node) wait(signals <-chan os.Signal) error {
+func (n *node) wait(signals <-chan os.Signal, r *reporter) error {
 	var fault error
 	select {
 	case signal := <-signals:
@@ -53,6 +69,7 @@ func (n *node) wait(signals <-chan os.Signal) error {
 	case fault = <-n.server.Err():
 		n.logger.Error("the state port has failed; stopping", "event", "state_port_failed", "err", fault)
 	}
+	r.stopping(n.cfg.ShutdownTimeout, n.sessions)
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)

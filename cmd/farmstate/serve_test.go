@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/api"
 )
 
 const (
@@ -218,7 +220,7 @@ func TestStopGracefully(t *testing.T) {
 	p.awaitConnections(2)
 	p.signal(syscall.SIGTERM)
 	p.await("event=stopping")
-	if status, body := p.get("/readyz"); status != 503 || body != "stopping\n" {
+	if status, body := p.get("/readyz"); status != 503 || body != "stopping: it was told to stop, and hands its sessions to other nodes\n" {
 		t.Errorf("readyz %d %q", status, body)
 	}
 	if status, _ := p.get("/healthz"); status != 200 {
@@ -374,7 +376,7 @@ func (p *process) poll(what string, holds func() bool) {
 	}
 }
 
-func (p *process) nodeStatus() (s status) {
+func (p *process) nodeStatus() (s api.Status) {
 	p.t.Helper()
 	code, body := p.get("/api/v1/status")
 	if err := json.Unmarshal([]byte(body), &s); err != nil || code != 200 {
@@ -443,7 +445,7 @@ func TestAdminPages(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, body)
 		}
 	}
-	for _, page := range []string{"/", "/healthz", "/readyz"} {
+	for _, page := range []string{"/", "/api/v1/", "/healthz", "/readyz", "/api/v1/survey", "/api/v1/node", "/api/v1/nodes"} {
 		if status, _ := p.get(page); status != 200 {
 			t.Errorf("%s: %d", page, status)
 		}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/api"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/data"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/metrics"
@@ -36,24 +37,7 @@ type snapshots struct {
 	ended chan struct{}
 
 	mu    sync.Mutex
-	state snapshotStatus // guarded by mu
-}
-
-// snapshotStatus is the part of /api/v1/status about snapshots. Its fields are only added to.
-type snapshotStatus struct {
-	Directory string     `json:"directory"`
-	Encrypted bool       `json:"encrypted"`
-	Interval  float64    `json:"interval_seconds"` // 0 = at a stop only
-	Running   bool       `json:"running"`          // one is being written
-	Written   *time.Time `json:"last_success"`     // null if none has been since the start
-	Duration  float64    `json:"duration_seconds"`
-	Sessions  int64      `json:"sessions"`
-	Bytes     int64      `json:"bytes"`
-	LeftOut   int64      `json:"left_out"` // sessions that were on their way to another node, or occupied
-	Failures  int64      `json:"failures"`
-	LastError string     `json:"last_error,omitempty"`
-
-	Loaded *loadedStatus `json:"loaded"` // null if there was nothing at the start
+	state api.Snapshot // guarded by mu
 }
 
 // openSnapshots opens the directory for snapshots, if there is one.
@@ -92,7 +76,7 @@ func (n *node) openSnapshots() error {
 	})
 	s.dir = dir
 	s.ctx, s.end = context.WithCancel(context.Background())
-	s.state = snapshotStatus{Directory: c.Data, Encrypted: s.key != nil, Interval: c.SnapshotInterval.Seconds()}
+	s.state = api.Snapshot{Directory: c.Data, Encrypted: s.key != nil, Interval: c.SnapshotInterval.Seconds()}
 	n.snapshots = s
 	return nil
 }
@@ -250,7 +234,7 @@ func (s *snapshots) anyOrphan() (found bool) {
 }
 
 // status is the state of this moment.
-func (s *snapshots) status() *snapshotStatus {
+func (s *snapshots) status() *api.Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.state

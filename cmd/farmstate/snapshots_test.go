@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/api"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/data"
 	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/engine/snapshot"
@@ -53,6 +54,7 @@ func (p *process) act(name string) (status int, body string) {
 		p.t.Fatal(err)
 	}
 	req.Header.Set("X-Farmstate-Action", name)
+	req.Header.Set("Authorization", "Bearer "+adminToken)
 	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}).Do(req)
 	if err != nil {
 		p.t.Fatal(err)
@@ -191,7 +193,7 @@ func TestSnapshotAfterKill(t *testing.T) {
 		t.Error(status)
 	}
 	status, body := p.act("snapshot")
-	var s snapshotStatus
+	var s api.Snapshot
 	if err := json.Unmarshal([]byte(body), &s); err != nil || status != 200 || s.Sessions != 1 || s.Written == nil || s.Bytes == 0 || s.Failures != 0 || s.Running {
 		t.Errorf("%d, %v: %s", status, err, body)
 	}

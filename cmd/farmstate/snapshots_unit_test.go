@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/api"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/data"
 	"github.com/farmstate/farmstate/engine"
@@ -50,7 +51,7 @@ func (s *snapshots) loadAll(t *testing.T) (n int64) {
 }
 
 // until waits for a state.
-func (s *snapshots) until(t *testing.T, what string, holds func(*snapshotStatus) bool) {
+func (s *snapshots) until(t *testing.T, what string, holds func(*api.Snapshot) bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -69,13 +70,13 @@ func TestSnapshotNowAndThen(t *testing.T) {
 	s.every = 5 * time.Millisecond
 	s.start()
 	var first time.Time
-	s.until(t, "a snapshot", func(x *snapshotStatus) bool {
+	s.until(t, "a snapshot", func(x *api.Snapshot) bool {
 		if x.Written != nil {
 			first = *x.Written
 		}
 		return x.Written != nil
 	})
-	s.until(t, "the next one", func(x *snapshotStatus) bool { return x.Written.After(first) })
+	s.until(t, "the next one", func(x *api.Snapshot) bool { return x.Written.After(first) })
 	s.stop()
 	if n := s.loadAll(t); n != 3 {
 		t.Errorf("%d sessions", n)
@@ -99,7 +100,7 @@ func TestSnapshotPace(t *testing.T) {
 	s.start()
 	answer := make(chan error, 1)
 	s.asked <- answer
-	s.until(t, "a snapshot to begin", func(x *snapshotStatus) bool { return x.Running })
+	s.until(t, "a snapshot to begin", func(x *api.Snapshot) bool { return x.Running })
 	s.stop()
 	if err := <-answer; !errors.Is(err, errGivenUp) {
 		t.Error(err)

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/api"
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/event"
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/fleet"
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/top"
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/trace"
+)
+
+// traceCmd is farmstate trace.
+type traceCmd struct {
+	adminFlags
+	Level       trace.Level   `help:"Show events that are at least so grave: debug, info, warn or error, or a level of StateMirror (default ${default})." default:"info" placeholder:"LEVEL" complete:"debug,info,warn,error,1,2,3,4,5,10" group:"Which events"`
+	Application string        `help:"Show events of applications whose id or hash contains this." placeholder:"TEXT" group:"Which events"`
+	Session     string        `help:"Show events of the session whose id begins so; the whole id will do." placeholder:"ID" group:"Which events"`
+	Kind        []string      `help:"Show events of this name; with * at the end, those that begin so. May be repeated." placeholder:"NAME" group:"Which events"`
+	Node        string        `help:"Follow this node alone, by its name or id." placeholder:"NODE" group:"Which events"`
+	Recent      int           `help:"Begin with so many past events of each node, at most 1000 (default ${default})." default:"0" placeholder:"N" group:"How long"`
+	For         time.Duration `help:"End after this time; 0 goes on until Ctrl+C (default ${default})." default:"0" placeholder:"DURATION" group:"How long"`
+	JSON        bool          `name:"json" help:"Write each event as a line of JSON." group:"Result"`
+	Out         string        `help:"Write lines of JSON to this file, and nothing to standard output." placeholder:"FILE" group:"Result"`
+	RotateSize  sizeText      `help:"Put the file aside, as FILE.1, when it would grow beyond this (default ${default})." default:"10MB" placeholder:"SIZE" group:"Result"`
+	RotateKeep  int           `help:"How many files that were put aside are kept (default ${default})." default:"5" placeholder:"N" group:"Result"`
+}
+
+// Help is shown below the summary of the command.
+func (*traceCmd) Help() string {
+	return "The events of all nodes of the farm in one stream. Nodes that come later are followed as well. A node that is away delays nobody: standard error says so, and when it " +
+		"is back its events are shown from where they broke off, as far as it still has them. Events are kept back for half a second to be put in order by time; that is as exact " +
+		"as the machines' clocks.\n\n" +
+		"StateMirror's levels: 1 (unexpected errors) and 2 (errors of logic and connectivity) are error, 3 (warnings) is warn, 4 (major events) is info, 5 (regular events) and 10 " +
+		"(verbose) are debug.\n\n" +
+		"A full disk does not end --out: events that cannot be written are counted, and standard error says how many are missing."
+}
+
+// maxRotateKeep bounds the files that are renamed each time.
+const maxRotateKeep = 1000
+
+// Run follows the farm.
+func (t *traceCmd) Run(a *app) error {
+	switch {
+	case t.Recent < 0 || t.Recent > trace.MaxPast:
+		return usageError(errors.New("--recent is a number from 0 to 1000"))
+	case t.For < 0:
+		return usageError(errors.New("--for is a time from 0 on, such as 10m"))
+	case t.RotateSize < 1<<10:
+		return usageError(errors.New("--rotate-size is a size from 1KiB on, such as 10MB"))
+	case t.RotateKeep < 0 || t.RotateKeep > maxRotateKeep:
+		return usageError(errors.New("--rotate-keep is a number from 0 to 1000"))
+	}
+	c, err := t.client(a)
+	if err != nil {
+		return err
+	}
+	ctx, stop := orSignal()
+	defer stop()
+	defer fleet.CloseIdle()
+	nodes, err := t.farm(ctx, c)
+	if err != nil {
+		return err
+	}
+	s := farmSource{c: c, level: event.Level(t.Level), nodes: nodes, addrs: []string{t.Admin}}
+	if t.Node != "" {
+		n, err := nodeNamed(nodes, t.Node)
+		if err != nil {
+			return err
+		}
+		s.only = n.ID
+	}
+	out, closeOut, err := t.output(a)
+	if err != nil {
+		return err
+	}
+	if t.For > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t.For)
+		defer cancel()
+	}
+	follow := trace.Trace{
+		Source: trace.Source{Nodes: s.targets, State: s.state, Follow: s.follow},
+		Filter: trace.Filter{Level: event.Level(t.Level), Application: t.Application, Session: t.Session, Kinds: t.Kind},
+		Past:   t.Recent, Out: out, Say: a.tell,
+	}
+	return errors.Join(follow.Run(ctx), closeOut())
+}
+
+// output is where events go.
+func (t *traceCmd) output(a *app) (out func(*trace.Line) error, closeOut func() error, err error) {
+	switch {
+	case t.Out != "":
+		f := &trace.File{Name: t.Out, Size: int64(t.RotateSize), Keep: t.RotateKeep, Say: a.tell}
+		if err := f.Open(); err != nil {
+			return nil, nil, usageError(err)
+		}
+		out = func(l *trace.Line) error {
+			f.Write(time.Now(), l.JSON())
+			return nil
+		}
+		return out, f.Close, nil
+	case t.JSON:
+		out = func(l *trace.Line) error {
+			_, err := a.stdout.Write(l.JSON())
+			return err
+		}
+	default:
+		p := &trace.Printer{Screen: a.screen()}
+		out = p.Print
+	}
+	return out, func() error { return nil }, nil
+}
+
+// farmSource has the events of a farm for a trace.
+type farmSource struct {
+	c     *fleet.Client
+	level event.Level
+	only  string // the id of the node that is followed alone; empty: all
+
+	// Owned by the discovery of the trace.
+	nodes *api.Nodes // the picture that was made at first, until it is used
+	addrs []string   // where nodes have answered: if the first is away the others tell of the farm
+}
+
+// targets are the nodes that live, or may.
+func (s *farmSource) targets(ctx context.Context) []trace.Target {
+	nodes, addrs := s.nodes, s.addrs
+	s.nodes = nil
+	if nodes == nil {
+		nodes = s.c.Farm(ctx, addrs...)
+	}
+	var all []trace.Target
+	names, answered := top.Names(nodes.Nodes), addrs[:1:1]
+	for i := range nodes.Nodes {
+		n := &nodes.Nodes[i]
+		if n.ID == "" || n.Admin == "" || n.Health == api.HealthDead {
+			continue
+		}
+		if n.Node != nil && n.Admin != addrs[0] {
+			answered = append(answered, n.Admin)
+		}
+		if s.only == "" || n.ID == s.only {
+			all = append(all, trace.Target{ID: n.ID, Name: names[n.ID], Addr: n.Admin})
+		}
+	}
+	if len(answered) > 1 || len(addrs) == 1 {
+		s.addrs = answered
+	}
+	return all
+}
+
+// stateTime bounds the question when a node was started.
+const stateTime = 5 * time.Second
+
+// state says when a node was started, and the id of its latest event.
+func (s *farmSource) state(ctx context.Context, t trace.Target) (started time.Time, latest uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, stateTime)
+	defer cancel()
+	n, err := s.c.Node(ctx, t.Addr)
+	if err != nil {
+		return time.Time{}, 0, err
+	}
+	if id := n.Status.Node; id != "" && id != t.ID {
+		return time.Time{}, 0, errors.New("another node answers at " + t.Addr)
+	}
+	if len(n.Events) > 0 {
+		latest = n.Events[len(n.Events)-1].ID
+	}
+	return n.Status.Started, latest, nil
+}
+
+func (s *farmSource) follow(ctx context.Context, t trace.Target, after uint64, past int, take func(event.Event), dropped func(int)) error {
+	return s.c.Follow(ctx, t.Addr, s.level, after, past, take, dropped)
+}
