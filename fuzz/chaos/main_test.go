@@ -54,6 +54,9 @@ func run(m *testing.M) int {
 		return fail(err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	if err := giveToken(dir); err != nil {
+		return fail(err)
+	}
 	if program = *programFlag; program == "" {
 		program = filepath.Join(dir, "farmstate")
 		if err := build(program); err != nil {
@@ -61,6 +64,18 @@ func run(m *testing.M) int {
 		}
 	}
 	return m.Run()
+}
+
+// adminToken is the token of the admin pages of all nodes.
+const adminToken = "the-admin-token-of-the-tests"
+
+// giveToken gives it to the nodes that are started from here.
+func giveToken(dir string) error {
+	file := filepath.Join(dir, "token")
+	if err := os.WriteFile(file, []byte(adminToken), 0o600); err != nil {
+		return err
+	}
+	return os.Setenv("FARMSTATE_ADMIN_TOKEN_FILE", file)
 }
 
 // build compiles farmstate as this test was compiled.

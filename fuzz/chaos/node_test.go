@@ -319,6 +319,7 @@ func (n *node) ask(ctx context.Context, method, name string, into any) error {
 		return err
 	}
 	req.Header.Set("X-Farmstate-Action", "test")
+	req.Header.Set("Authorization", "Bearer "+adminToken)
 	resp, err := n.http.Do(req)
 	if err != nil {
 		return err

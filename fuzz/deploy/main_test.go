@@ -31,17 +31,30 @@ func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "farmstate-deploy-")
 	if err == nil {
 		defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+		tokenFile = filepath.Join(dir, "token")
+		if err = os.WriteFile(tokenFile, []byte(adminToken), 0o600); err != nil {
+			return fail(err)
+		}
 		if program = *programFlag; program == "" {
 			program = filepath.Join(dir, "farmstate")
 			err = proc.Build(context.Background(), program, "cmd/farmstate")
 		}
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return fail(err)
 	}
 	return m.Run()
 }
+
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}
+
+// adminToken is the token of the admin pages of all nodes, and tokenFile where they find it.
+const adminToken = "the-admin-token-of-the-tests"
+
+var tokenFile string
 
 // seeded is the source of a test's random choices.
 func seeded(t *testing.T) *rand.Rand {

@@ -58,6 +58,7 @@ func spawn(t *testing.T, name, ready, path string, args ...string) *process {
 			p.cmd.Env = append(p.cmd.Env, entry)
 		}
 	}
+	p.cmd.Env = append(p.cmd.Env, "FARMSTATE_ADMIN_TOKEN_FILE="+tokenFile)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.cmd.Stderr = &p.log
 	pipe, err := p.cmd.StdoutPipe()
