@@ -135,6 +135,9 @@ var keepers = []struct {
 	{"github.com/prometheus/", []string{"cmd/..."}},
 	{"github.com/google/gops/", []string{"cmd/..."}},
 	{"github.com/hashicorp/", []string{"peer/member"}},
+	{"charm.land/bubbletea/", []string{"cmd/farmstate/internal/top", "cmd/farmstate/top_cmd.go"}},
+	{"github.com/charmbracelet/x/", []string{"cmd/farmstate/internal/term"}},
+	{"github.com/coreos/go-systemd/", []string{"cmd/farmstate/notify.go"}},
 }
 
 func TestKeepers(t *testing.T) {

@@ -126,60 +126,6 @@ func TestLocks(t *testing.T) {
 	compare(t, "docs/concurrency.md", column(t, "docs/concurrency.md", "## Locks", 0), locks)
 }
 
-func TestMetrics(t *testing.T) {
-	metrics := map[string]bool{}
-	for _, s := range running(t) {
-		if s.pkg != "cmd/farmstate/internal/metrics" {
-			continue
-		}
-		ast.Inspect(s.ast, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok || len(call.Args) == 0 {
-				return true
-			}
-			name, ok := text(call.Args[0])
-			if !ok {
-				return true
-			}
-			if f, ok := call.Fun.(*ast.Ident); ok && f.Name == "desc" {
-				metrics["farmstate_"+name] = true
-			} else if strings.HasPrefix(name, "farmstate_") && name != "farmstate_" {
-				metrics[name] = true
-			}
-			return true
-		})
-	}
-	compare(t, "docs/operations.md", column(t, "docs/operations.md", "## Metrics", 0), metrics)
-}
-
-func TestEvents(t *testing.T) {
-	events := map[string]bool{}
-	for _, s := range running(t) {
-		if !within(s.pkg, "netpoll", "cmd/...", "peer/...") {
-			continue
-		}
-		pairs := func(list []ast.Expr) {
-			for i := range len(list) - 1 {
-				key, ok1 := text(list[i])
-				name, ok2 := text(list[i+1])
-				if ok1 && ok2 && key == "event" {
-					events[name] = true
-				}
-			}
-		}
-		ast.Inspect(s.ast, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.CallExpr:
-				pairs(n.Args)
-			case *ast.CompositeLit:
-				pairs(n.Elts)
-			}
-			return true
-		})
-	}
-	compare(t, "docs/operations.md", column(t, "docs/operations.md", "## Events", 0), events)
-}
-
 func TestCloseReasons(t *testing.T) {
 	reasons := map[string]bool{}
 	for _, s := range running(t) {

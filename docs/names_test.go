@@ -66,7 +66,7 @@ func newVocabulary(t *testing.T) *vocabulary {
 		v.declare(s)
 	}
 	help := farmstate(t, "help")
-	for _, found := range regexp.MustCompile(`(?m)^farmstate ([a-z]+(?: [a-z]+)?)$`).FindAllStringSubmatch(help, -1) {
+	for _, found := range regexp.MustCompile(`(?m)^farmstate ([a-z-]+(?: [a-z-]+)?)$`).FindAllStringSubmatch(help, -1) {
 		v.commands[found[1]] = true
 		if group, _, ok := strings.Cut(found[1], " "); ok {
 			v.groups[group] = true
@@ -230,7 +230,7 @@ func (v *vocabulary) unknown(span string, strict bool) string {
 func (v *vocabulary) unknownCommand(text string) string {
 	words := strings.Fields(text)
 	name, two := words[0], ""
-	if len(words) > 1 {
+	if len(words) > 1 && !strings.HasPrefix(words[1], "-") {
 		two = name + " " + strings.Split(words[1], "|")[0]
 	}
 	if !v.commands[name] && !v.commands[two] && (two != "" || !v.groups[name]) {
