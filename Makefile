@@ -113,7 +113,7 @@ bench-compare: ## Processor time a request, next to Redis, memcached and a serve
 # Programs that tests run, and the Debian packages that have them. Without them, or the right to install them, the tests that need them skip themselves and say
 # so; where CI is set they fail. Debian starts HAProxy as a service when it is installed, with a configuration that listens nowhere. Prometheus would listen to
 # everybody: of it, only the programs are unpacked, and not what would start it.
-TOOLS := haproxy:haproxy nft:nftables ip:iproute2 promtool:prometheus systemd-analyze:systemd rpm:rpm wine:wine chromium:chromium
+TOOLS := haproxy:haproxy nft:nftables ip:iproute2 promtool:prometheus systemd-analyze:systemd rpm:rpm wine:wine chromium:chromium zsh:zsh fish:fish
 APT   := apt-get -q -o DPkg::Lock::Timeout=300
 UNSTARTED := /lib/systemd/system/prometheus.service /usr/lib/systemd/system/prometheus.service /etc/init.d/prometheus
 
