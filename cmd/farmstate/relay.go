@@ -181,16 +181,9 @@ type networkText netip.Prefix
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (n *networkText) UnmarshalText(text []byte) error {
-	p, err := netip.ParsePrefix(string(text))
+	p, err := config.ParseNetwork(string(text))
 	if err != nil {
-		addr, aerr := netip.ParseAddr(string(text))
-		if aerr != nil || addr.Zone() != "" {
-			return fmt.Errorf("%q is neither a network nor an IP address; accepted: such as 10.1.0.0/16 or 192.168.7.12", text)
-		}
-		p = netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen())
-	}
-	if p != p.Masked() {
-		return fmt.Errorf("%q names one address inside the network; write %s for the network or %s for the address", text, p.Masked(), p.Addr())
+		return fmt.Errorf("%q %w; accepted: such as 10.1.0.0/16 or 192.168.7.12", text, err)
 	}
 	*n = networkText(p)
 	return nil

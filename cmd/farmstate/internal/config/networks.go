@@ -14,7 +14,7 @@ func parseNetworks(texts []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, text := range texts {
 		for part := range strings.SplitSeq(text, ",") {
-			p, err := parseNetwork(strings.TrimSpace(part))
+			p, err := ParseNetwork(strings.TrimSpace(part))
 			if err != nil {
 				return nil, fmt.Errorf("%s %w", show(part), err)
 			}
@@ -26,7 +26,8 @@ func parseNetworks(texts []string) ([]netip.Prefix, error) {
 	return out, nil
 }
 
-func parseNetwork(text string) (netip.Prefix, error) {
+// ParseNetwork reads a network such as 10.1.0.0/16, or a single address. The error says what is wrong and what to write, but not the text itself.
+func ParseNetwork(text string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		if addr.Zone() != "" {
 			return netip.Prefix{}, errors.New("has a zone; write the address without it")
