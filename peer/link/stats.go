@@ -1,8 +1,6 @@
 package link
 
 import (
-	"encoding/hex"
-	"encoding/json"
 	"sync/atomic"
 	"time"
 
@@ -118,28 +116,4 @@ func (n *Net) Links() []Status {
 		}
 	}
 	return all
-}
-
-// MarshalJSON writes a link as people read it.
-func (s Status) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Node           string    `json:"node"`
-		Addr           string    `json:"addr,omitempty"`
-		Remote         string    `json:"remote,omitempty"`
-		Program        string    `json:"program,omitempty"`
-		Purpose        string    `json:"purpose"`
-		Dialled        bool      `json:"dialled"`
-		Up             bool      `json:"up"`
-		Encrypted      bool      `json:"encrypted"`
-		Since          time.Time `json:"since,omitzero"`
-		QueuedMessages int       `json:"queued_messages"`
-		QueuedBytes    int       `json:"queued_bytes"`
-		BytesIn        int64     `json:"bytes_in"`
-		BytesOut       int64     `json:"bytes_out"`
-		Leaving        bool      `json:"leaving"`
-		Admin          string    `json:"admin,omitempty"`
-	}{
-		hex.EncodeToString(s.Node[:]), s.Addr, s.Remote, s.Program, s.Purpose.String(), s.Dialled, s.Up, s.Encrypted, s.Since,
-		s.QueuedMessages, s.QueuedBytes, s.BytesIn, s.BytesOut, s.Leaving, s.Admin,
-	})
 }
