@@ -58,16 +58,13 @@ func (n *node) facts(notices *notice.Listener) api.Facts {
 		Allow: networkTexts(c.Allow), PeerAllow: networkTexts(c.PeerNetworks()),
 		Clients: n.factClients(), EventCounts: map[string]int64{},
 		Events:     n.events.Recent(0, event.Warn, factEvents),
-		NearMisses: []api.NearMiss{},
+		NearMisses: notices.NearMisses(),
 		Lost:       api.Lost{Notices: notices.Dropped()},
 		Waits:      api.Waits{Granted: e.Granted, TimedOut: e.WaitTimeouts},
 		Host:       hostFacts(),
 	}
 	for key, count := range n.events.Counts() {
 		f.EventCounts[key.Name] += count
-	}
-	for _, m := range notices.NearMisses() {
-		f.NearMisses = append(f.NearMisses, api.NearMiss(m))
 	}
 	if n.farm != nil {
 		n.farmFacts(&f)

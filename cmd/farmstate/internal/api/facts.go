@@ -59,7 +59,7 @@ type Client struct {
 	LastSeen    time.Time `json:"last_seen"`
 }
 
-// NearMiss is all near misses of one kind since the start.
+// NearMiss is all near misses of one kind since the start: the applications, with their hashes, and the cause. Also of the page /api/v1/near-misses.
 type NearMiss struct {
 	Asked       string    `json:"asked"`
 	Found       string    `json:"found"`

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/api"
 	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/engine/appkey"
 )
@@ -57,28 +58,15 @@ func (m *nearMisses) noteLocked(about subject, client string) {
 	}
 }
 
-// A NearMiss is all near misses of one kind: the applications and the cause.
-type NearMiss struct {
-	Asked       string    `json:"asked"`
-	Found       string    `json:"found"`
-	Cause       string    `json:"cause"`
-	Explanation string    `json:"explanation"`
-	Advice      string    `json:"advice"`
-	Count       int64     `json:"count"`
-	First       time.Time `json:"first"`
-	Last        time.Time `json:"last"`
-	Clients     []string  `json:"clients,omitempty"` // web servers that asked; the first few
-}
-
 // NearMisses lists what was seen, the latest first. The list is bounded: when
 // many kinds are about, those that have not been seen for longest are left
 // out.
-func (l *Listener) NearMisses() []NearMiss {
+func (l *Listener) NearMisses() []api.NearMiss {
 	l.misses.Lock()
 	defer l.misses.Unlock()
-	list := make([]NearMiss, 0, len(l.misses.seen.rows))
+	list := make([]api.NearMiss, 0, len(l.misses.seen.rows))
 	for about, r := range l.misses.seen.rows {
-		list = append(list, NearMiss{
+		list = append(list, api.NearMiss{
 			Asked:       about.asked,
 			Found:       about.found,
 			Cause:       about.cause.String(),
@@ -90,7 +78,7 @@ func (l *Listener) NearMisses() []NearMiss {
 			Clients:     slices.Clone(l.misses.clients[about]),
 		})
 	}
-	slices.SortFunc(list, func(a, b NearMiss) int {
+	slices.SortFunc(list, func(a, b api.NearMiss) int {
 		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Asked, b.Asked), cmp.Compare(a.Found, b.Found))
 	})
 	return list
