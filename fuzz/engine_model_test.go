@@ -39,7 +39,7 @@ type sessions struct {
 // find returns the session, if its time is not over.
 func (m *sessions) find(key string) *session {
 	s := m.all[key]
-	if s != nil && s.minutes > 0 && m.now.Mono >= s.ends {
+	if s != nil && s.over(m.now) {
 		m.end(key)
 		return nil
 	}
@@ -53,6 +53,8 @@ func (m *sessions) end(key string) {
 	}
 	delete(m.all, key)
 }
+
+func (s *session) over(now engine.Time) bool { return s.minutes > 0 && now.Mono >= s.ends }
 
 func (s *session) slide(now engine.Time) { s.ends = now.Mono + int64(s.minutes)*60e9 }
 

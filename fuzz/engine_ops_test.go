@@ -67,6 +67,7 @@ var engineScripts = [][]byte{
 		stepSet | stepOwned, 2, 5, stepSet | stepOwned, 2, 5, stepAcquire, 2, 0, stepAcquire, 2, 0, stepAcquire, 2, 0, stepAcquire, 2, 0, stepAcquire, 2, 0,
 		stepCancel, 1, 0, stepSet | stepOwned | stepYield, 2, cookieRight | 9, stepRemove, 2, cookieRight, stepInsert | stepOwned, 2, 1,
 	},
+	{stepSet, 0, 0, stepPass, 7, 48, stepTick, 0, 0},
 	{stepSet, 0, 2 << 2, stepPass, 5, 60, stepTick, 0, 0, stepGet, 0, 0, stepSet, 0, 2 << 2, stepPass, 5, 59, stepSet, 0, 1, stepPass, 6, 30, stepGet, 0, 0},
 }
 
@@ -253,15 +254,20 @@ func (g *ground) compare() {
 		}
 	}
 	g.open = open
-	locked := int64(0)
+	// The engine may have cleared away what is over; the model does so only when somebody asks.
+	living, locked := int64(0), int64(0)
 	for _, s := range g.m.all {
+		if s.over(g.m.now) {
+			continue
+		}
+		living++
 		if s.locked {
 			locked++
 		}
 	}
-	if s := g.e.Stats(); s.Waiting != int64(len(open)) || s.Queued != 0 || s.Locked < locked || s.Sessions < int64(len(g.m.all)) {
+	if s := g.e.Stats(); s.Waiting != int64(len(open)) || s.Queued != 0 || s.Locked < locked || s.Sessions < living {
 		g.t.Fatalf("%d sessions, %d locked, %d waiting, %d queued; want at least %d and %d, and %d and 0",
-			s.Sessions, s.Locked, s.Waiting, s.Queued, len(g.m.all), locked, len(open))
+			s.Sessions, s.Locked, s.Waiting, s.Queued, living, locked, len(open))
 	}
 }
 
