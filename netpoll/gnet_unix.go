@@ -37,12 +37,17 @@ type gnetLane struct {
 	*lane
 	loop gnet.EventLoop
 	todo atomic.Uint32 // what Run has to do; not 0 while it is scheduled
+
+	mu   sync.Mutex
+	mail []*conn // that have been answered on another lane; guarded by mu
+	read []*conn // empty; takes turns with mail. Owned by the loop
 }
 
 const (
 	todoDrain = 1 << iota
 	todoTick
 	todoTickAll
+	todoMail
 )
 
 func newGnet(s *Server) (transport, error) {
@@ -184,6 +189,9 @@ func (l *gnetLane) Run(context.Context) error {
 	todo := l.todo.Swap(0)
 	l.begin()
 	defer l.end()
+	if todo&todoMail != 0 {
+		l.deliver()
+	}
 	if todo&todoDrain != 0 && l.srv.run(l.id, loopTurns) {
 		// There is more. To schedule it here would be to do it before the next batch of events; the worker shares it with us instead.
 		l.srv.poke()
@@ -194,11 +202,42 @@ func (l *gnetLane) Run(context.Context) error {
 	return nil
 }
 
+// post has a connection looked at that has been answered on another lane. Many take one waking of the loop: answers to changes that mirrors have confirmed come in
+// groups. Never blocks.
+func (l *gnetLane) post(c *conn) {
+	l.mu.Lock()
+	l.mail = append(l.mail, c)
+	l.mu.Unlock()
+	l.schedule(todoMail)
+}
+
+// deliver looks at the connections that have been answered on another lane. They may have ended meanwhile.
+func (l *gnetLane) deliver() {
+	l.mu.Lock()
+	l.mail, l.read = l.read, l.mail
+	l.mu.Unlock()
+	for i, c := range l.read {
+		l.read[i] = nil
+		c.guard(func() {
+			if c.event() {
+				c.link.close()
+			}
+		})
+	}
+	l.read = l.read[:0]
+	if cap(l.read) > keepMail {
+		l.read = nil
+	}
+}
+
+// keepMail is how many connections a lane has kept room for.
+const keepMail = 1 << 12
+
 // loopTurns is how many queued requests a loop serves between two batches of events: about as many as a batch has.
 const loopTurns = 256
 
 // gnetLink is a connection's side of gnet. After the end of the connection the number of its descriptor may belong to another, and gnet does not
-// check that in all its methods: so nothing but Wake is called any more once ended is set.
+// check that in all its methods: so nothing is called any more once ended is set.
 type gnetLink struct {
 	conn  *conn
 	gc    gnet.Conn
@@ -264,7 +303,7 @@ func (l *gnetLink) close() {
 	}
 }
 
-func (l *gnetLink) wake() { _ = l.gc.Wake(nil) } // fails only when the loops have been stopped
+func (l *gnetLink) wake() { l.lane.post(l.conn) }
 
 // gnetLogger passes gnet's log lines on.
 type gnetLogger struct{ *slog.Logger }
