@@ -100,7 +100,7 @@ func (f *Farm) guard(do func()) {
 func (f *Farm) periodic() {
 	now := f.now()
 	f.tendFellows(now)
-	if f.joining && (f.ups >= len(f.opt.Link.Peers) && len(f.linked) >= len(f.opt.Originals.Peers) && f.gathered() || now-f.started > min(joinTime, int64(f.opt.QueryTimeout)/2)) {
+	if f.joining && f.joined(now) {
 		f.joining = false
 		f.core.Joining(now, false)
 	}

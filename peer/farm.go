@@ -118,6 +118,20 @@ type shared struct {
 // joinTime is how long after the start misses wait for links that are configured: what a new node does not have is not lost.
 const joinTime = int64(time.Second)
 
+// joined reports whether misses need not wait any longer for others that are configured: all are linked, or those that are not have had their time. If nobody is linked,
+// and somebody neither answers nor refuses, that one may live and have the sessions, like a neighbour that has fallen silent: then it is waited for as long as for such
+// a one.
+func (f *Farm) joined(now int64) bool {
+	if f.ups >= len(f.opt.Link.Peers) && len(f.linked) >= len(f.opt.Originals.Peers) && f.gathered() {
+		return true
+	}
+	waited := now - f.started
+	if f.ups == 0 && (f.links.Silent() || f.group != nil && f.group.Silent()) {
+		return waited > int64(core.LostLife(f.opt.QueryTimeout))
+	}
+	return waited > min(joinTime, int64(f.opt.QueryTimeout)/2)
+}
+
 // New starts this node's part of the farm: when it returns, its peer port listens. See Close for the end.
 func New(opt Options) (*Farm, error) {
 	if opt.Logger == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/farmstate/farmstate/peer/message"
@@ -134,10 +135,13 @@ type target struct {
 	node   message.Node // who answered there last; zero if nobody did, or it has been reported as ended
 	remote string       // the address behind addr at which it did
 	last   CloseReason  // of the last attempt
+
+	silent atomic.Bool // nobody has answered there yet, and nobody has refused
 }
 
 func (n *Net) newTarget(addr string, fixed bool) *target {
 	t := &target{addr: addr, fixed: fixed}
+	t.silent.Store(true)
 	t.ctx, t.cancel = context.WithCancel(n.ctx)
 	return t
 }
@@ -170,6 +174,7 @@ func (n *Net) attempt(ctx context.Context, t *target) CloseReason {
 	l := n.newLink(true, t.addr)
 	r, hello, err := n.connect(ctx, l, t.addr, message.Neighbour)
 	if err == nil {
+		t.silent.Store(false)
 		remote := l.raw.RemoteAddr().String()
 		if t.node != hello.Node && t.node != (message.Node{}) && t.remote == remote {
 			n.ended(t.node, remote, true)
@@ -179,6 +184,9 @@ func (n *Net) attempt(ctx context.Context, t *target) CloseReason {
 		return 0
 	}
 	end, _ := errors.AsType[*refusal](err) // connect returns no other
+	if end.reason != CloseTimeout && (end.reason != CloseUnreachable || isRefused(end.err)) {
+		t.silent.Store(false)
+	}
 	switch {
 	case end.reason == CloseShutdown || ctx.Err() != nil:
 	case end.reason == CloseSelf:
@@ -198,6 +206,19 @@ func (n *Net) attempt(ctx context.Context, t *target) CloseReason {
 		t.node = message.Node{}
 	}
 	return end.reason
+}
+
+// Silent reports whether a node may live at an address of Options.Peers of which nothing has been heard since the start: it does not answer, and it does not refuse
+// either, as the machine of a process does that has ended.
+func (n *Net) Silent() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, t := range n.targets {
+		if t.fixed && t.silent.Load() {
+			return true
+		}
+	}
+	return false
 }
 
 // refusedAt is the address that has refused a connection.

@@ -29,6 +29,7 @@ type Group struct {
 	poke    chan struct{} // holds one token while the announcer is asked to look
 
 	answered atomic.Bool // another node has answered a join
+	silent   atomic.Bool // none has, and an address has not refused either
 	going    atomic.Bool // this node ends
 
 	turn  chan struct{} // holds one token while others are told about this node: that takes time, so it is no mutex
@@ -72,6 +73,7 @@ func Start(opt Options, h Handler) (*Group, error) {
 	g.tasks.Go(g.teller)
 	g.tasks.Go(g.announcer)
 	if len(opt.Join) > 0 {
+		g.silent.Store(true) // until they have been tried
 		g.tasks.Go(g.joiner)
 	}
 	return g, nil

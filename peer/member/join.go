@@ -57,6 +57,7 @@ func (g *Group) round(aliases map[netip.AddrPort]time.Time, failed map[string]st
 	}
 	targets := g.targets(aliases, failed)
 	errs := make([]error, len(targets))
+	defer func() { g.silent.Store(!g.answered.Load() && slices.ContainsFunc(errs, mute)) }()
 	var tries sync.WaitGroup
 	places := make(chan struct{}, maxAtOnce)
 	for i, t := range targets {
@@ -131,6 +132,19 @@ func (g *Group) try(addr netip.AddrPort) error {
 	return err
 }
 
+// mute reports whether an address has neither answered nor refused, so that somebody may live there all the same.
+func mute(err error) bool {
+	return err != nil && !strings.Contains(err.Error(), "refused") && !broken(err.Error())
+}
+
+// broken reports whether an error says that somebody has broken a connection off.
+func broken(text string) bool {
+	return strings.HasSuffix(text, "EOF") || containsAny(text, "reset by peer", "broken pipe", "forcibly closed", "no installed keys", "remote error", "aborted")
+}
+
+// Silent reports whether a node may live at one of the addresses to be joined although none has answered.
+func (g *Group) Silent() bool { return !g.answered.Load() && g.silent.Load() }
+
 // errClosed is what a connection ends with that the other side has closed without an answer.
 var errClosed = errors.New("it has closed the connection without an answer: either it has another peer secret (or this node has), or no gossip port is there " +
 	"(42426 by default, not 42425), or it does not allow this node's address")
@@ -147,7 +161,7 @@ func (g *Group) noteTry(t target, err error, failed map[string]string) {
 		text = strings.TrimSpace(rest)
 	}
 	text = cut(text)
-	if strings.HasSuffix(text, "EOF") || containsAny(text, "reset by peer", "broken pipe", "forcibly closed", "no installed keys", "remote error", "aborted") {
+	if broken(text) {
 		text = errClosed.Error()
 	}
 	if failed[which] == text {
