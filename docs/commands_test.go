@@ -50,7 +50,8 @@ const commandLimit = 5 * time.Minute
 func follow(t *testing.T, m markdown) {
 	dir := copyTree(t)
 	ports, free := freePorts(t, m)
-	env := append(os.Environ(), "FARMSTATE_LISTEN="+free("42424"), "FARMSTATE_PEER_LISTEN="+free("42425"), "FARMSTATE_ADMIN="+free("42480"))
+	// Each copy of the tree has another path: without it in what is compiled, the second copy need not be compiled again.
+	env := append(os.Environ(), "GOFLAGS=-trimpath", "FARMSTATE_LISTEN="+free("42424"), "FARMSTATE_PEER_LISTEN="+free("42425"), "FARMSTATE_ADMIN="+free("42480"))
 	out := ""
 	for _, b := range m.blocks {
 		if b.info == "text output" {

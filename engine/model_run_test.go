@@ -14,7 +14,11 @@ import (
 // TestModel does the same random things to the engine and to the model. After each, the two must have given the same answers to the same requests, and the engine must
 // keep its invariants.
 func TestModel(t *testing.T) {
-	first, runs := firstSeed(20)
+	times := 20
+	if raceEnabled {
+		times = 4
+	}
+	first, runs := firstSeed(times)
 	for i := range runs {
 		seed := first + uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

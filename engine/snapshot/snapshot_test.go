@@ -146,10 +146,14 @@ func damaged(err error) bool {
 
 // TestFlippedBits: no changed byte goes unnoticed, and what is read before it is right.
 func TestFlippedBits(t *testing.T) {
+	step := 1
+	if raceEnabled {
+		step = 7 // another bit each time
+	}
 	for name, secret := range secrets {
 		t.Run(name, func(t *testing.T) {
 			file, all := small(t, secret)
-			for n := range file {
+			for n := 0; n < len(file); n += step {
 				if n > 2000 && n < len(file)-2000 && n%997 != 0 {
 					continue
 				}
