@@ -48,7 +48,7 @@ lint: $(GOLANGCI) $(STATICCHECK) $(GOVULNCHECK) ## golangci-lint, staticcheck fo
 	else echo "$$out"; exit 1; fi
 
 # Suites that run whole farms of processes, and measure them, come last and one after the other.
-FARMS := /fuzz/(browser|chaos|deploy|farm|history|operate|packages)$$
+FARMS := /fuzz/(browser|chaos|deploy|farm|history|operate)$$
 
 .PHONY: test
 test: deps ## All tests
@@ -79,17 +79,25 @@ SEED ?= 0
 chaos: ## Farms with copies, in their long form: KILLS (100) kills with repair between them, freezes, cuts (SEED=n replays one)
 	$(GO) test ./fuzz/chaos -count=1 -v -timeout 90m -chaos.long -chaos.kills=$(KILLS) -chaos.sessions=30000 -chaos.seed=$(SEED) $(TESTARGS)
 
-# One target after the other: go test -fuzz takes one at a time. Now and then its time ends while a worker is busy, and it fails with no input at all: then it is
-# run once more.
+# One target after the other: a test program fuzzes one at a time. It is built once for all targets of a package. An input that is new is made smaller ten times at
+# most, where 60 s are usual: else three seconds of fuzzing would be spent on the first one. Now and then the time of a target ends while a worker is busy, and it
+# fails with no input at all: then it is run once more.
 FUZZTIME ?= 30s
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME (30s)
-	@mkdir -p $(BIN); targets=$$($(GO) test -list '^Fuzz' $(PKG) | awk '/^Fuzz/ {names[n++] = $$1} /^ok/ {while (n) print $$2, names[--n]}') && \
-	[ -n "$$targets" ] && echo "$$targets" | while read -r pkg name; do \
-		echo "== $$name ($$pkg)"; \
-		fuzz() { $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null >$(BIN)/fuzz.out 2>&1; status=$$?; cat $(BIN)/fuzz.out; return $$status; }; \
-		fuzz || { ! grep -q 'Failing input' $(BIN)/fuzz.out && grep -q 'context deadline exceeded' $(BIN)/fuzz.out && echo "== $$name once more" && fuzz; } || exit 1; \
-	done
+	@mkdir -p $(BIN); cache=$$($(GO) env GOCACHE)/fuzz && $(GO) list -f '{{.ImportPath}} {{.Dir}}' $(PKG) >$(BIN)/fuzz.packages || exit 1; none=1; \
+	while read -r pkg dir; do \
+		grep -qs '^func Fuzz' "$$dir"/*_test.go || continue; \
+		$(GO) test -c -fuzz . -o $(BIN)/fuzz.test "$$pkg" || exit 1; \
+		names=$$(cd "$$dir" && '$(CURDIR)/$(BIN)/fuzz.test' -test.list '^Fuzz') || exit 1; \
+		for name in $$names; do \
+			none=; echo "== $$name ($$pkg)"; \
+			fuzz() { (cd "$$dir" && '$(CURDIR)/$(BIN)/fuzz.test' -test.run '^$$' -test.fuzz "^$$name\$$" -test.fuzztime $(FUZZTIME) -test.timeout 10m \
+				-test.fuzzminimizetime 10x -test.fuzzcachedir "$$cache/$$pkg") </dev/null >$(BIN)/fuzz.out 2>&1; status=$$?; cat $(BIN)/fuzz.out; return $$status; }; \
+			fuzz || { ! grep -q 'Failing input' $(BIN)/fuzz.out && grep -q 'context deadline exceeded' $(BIN)/fuzz.out && echo "== $$name once more" && fuzz; } || exit 1; \
+		done; \
+	done <$(BIN)/fuzz.packages; \
+	[ -z "$$none" ] || { echo 'no fuzz targets' >&2; exit 1; }
 
 .PHONY: cover
 cover: deps ## Statement coverage, by function in .bin/cover.txt
