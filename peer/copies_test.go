@@ -150,3 +150,30 @@ func TestLeavingKeepsCopies(t *testing.T) {
 		want(t, fmt.Sprint(i), out, body, engine.OK, fmt.Sprint(i))
 	}
 }
+
+// TestLeavingAPair: a node that leaves a farm of two does not wait for copies that no third node can take.
+func TestLeavingAPair(t *testing.T) {
+	const sessions = 60
+	a := startNodeWith(t, twoCopies)
+	b := startNodeWith(t, twoCopies, a)
+	a.linked(1)
+	b.linked(1)
+	for i := range sessions {
+		out, body := []*testNode{a, b}[i%2].do(engine.Set, fmt.Sprintf("app/%d", i), fmt.Sprint(i), 0)
+		want(t, "create", out, body, engine.OK, "")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	began := time.Now()
+	if left := a.farm.Drain(ctx, true); left != 0 {
+		t.Fatalf("%d sessions are left", left)
+	}
+	if took := time.Since(began); took >= time.Duration(giveUp) {
+		t.Errorf("it took %v", took)
+	}
+	a.close()
+	for i := range sessions {
+		out, body := b.do(engine.Get, fmt.Sprintf("app/%d", i), "", 0)
+		want(t, fmt.Sprint(i), out, body, engine.OK, fmt.Sprint(i))
+	}
+}

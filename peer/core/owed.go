@@ -14,10 +14,12 @@ func (c *Core) Company(now int64) bool {
 func (c *Core) Keeps(key string) bool { return c.shelf[key] != nil }
 
 // Owed counts the copies that others may need yet when this node ends: those whose owner has not told us to drop them, and those without an owner that have not been
-// copied elsewhere. It looks at all.
+// copied elsewhere. A session of the only other node that stays can have no copy, whoever waits for it. It looks at all.
 func (c *Core) Owed(now int64) (n int) {
+	stay, _ := c.Takers()
 	for _, e := range c.shelfOrder {
-		if !c.expired(now, e) {
+		owner := c.neighbours[e.owner]
+		if hopeless := stay == 1 && owner != nil && !owner.leaving; !hopeless && !c.expired(now, e) {
 			n++
 		}
 	}
