@@ -328,11 +328,15 @@ func (e *Engine) blocked(s *session) SightState {
 }
 
 // Idle calls f with the keys of the sessions in one of NumShards shards, for how long (ns) each has not been asked for, at least, and how much (ns) of its life is
-// left. Those that live for ever count as asked for just now, and so do those that somebody is in, of which left is 0. f may call the engine.
-func (e *Engine) Idle(now Time, shard int, f func(key string, idle, left int64)) {
+// left. Those that live for ever count as asked for just now, and so do those that somebody is in, of which left is 0. f may call the engine; want, which must not,
+// says of which sessions f is to be told: the keys of the others are not copied. If it is nil, of all.
+func (e *Engine) Idle(now Time, shard int, want func(idle, left int64) bool, f func(key string, idle, left int64)) {
+	if want == nil {
+		want = func(int64, int64) bool { return true }
+	}
 	e.index.each(shard, func(s *session) bool {
 		if !s.gate.tryEnter() {
-			if !e.queue.isHollow(s) {
+			if !e.queue.isHollow(s) && want(0, 0) {
 				f(string(s.key()), 0, 0)
 			}
 			return true
@@ -344,11 +348,12 @@ func (e *Engine) Idle(now Time, shard int, f func(key string, idle, left int64))
 			idle = max(0, int64(s.minutes)*minute-left)
 		}
 		var key string
-		if lives {
+		wanted := lives && want(idle, left)
+		if wanted {
 			key = string(s.key())
 		}
 		e.leave(NoLane, s)
-		if lives {
+		if wanted {
 			f(key, idle, left)
 		}
 		return true

@@ -430,9 +430,21 @@ func TestIdle(t *testing.T) {
 			t.Errorf("%q is idle for %d, want %d", key, g, n)
 		}
 	}
+	used := 0
+	for shard := range NumShards {
+		w.e.Idle(w.now, shard, func(idle, left int64) bool { return idle == minute && left == 19*minute }, func(key string, idle, left int64) {
+			used++
+			if key != keys[1] || idle != minute || left != 19*minute {
+				t.Errorf("%q, idle for %d, with %d left, is not wanted", key, idle, left)
+			}
+		})
+	}
+	if used != 1 {
+		t.Errorf("%d sessions that are wanted, want 1", used)
+	}
 	called := 0
 	for shard := range NumShards {
-		w.e.Idle(w.now, shard, func(key string, _, _ int64) {
+		w.e.Idle(w.now, shard, nil, func(key string, _, _ int64) {
 			called++
 			if slices.Contains(keys[:3], key) {
 				w.do(touch(key)).want("200") // f may call the engine

@@ -237,7 +237,7 @@ func (w *world) shut(state string) {
 func (w *world) idle() map[string][2]int64 {
 	all := map[string][2]int64{}
 	for shard := range NumShards {
-		w.e.Idle(w.now, shard, func(key string, idle, left int64) { all[key] = [2]int64{idle, left} })
+		w.e.Idle(w.now, shard, nil, func(key string, idle, left int64) { all[key] = [2]int64{idle, left} })
 	}
 	return all
 }

@@ -46,15 +46,15 @@ var ackNames = [...]string{"all", "one", "none"}
 func (f *Farm) readCopies(now int64) CopiesStatus {
 	r := &f.repair
 	end := r.ended
-	if r.walking {
+	if r.walk.on {
 		end = now
 	}
 	s := CopiesStatus{
 		Copies: f.opt.Copies.N, Ack: ackNames[f.opt.Copies.Ack], Mirroring: f.mode != engine.MirrorNone,
 		Doubtful: f.mode == engine.MirrorAwait && now >= f.core.Lease(), Mirrors: []MirrorStatus{},
 		Repair: RepairStatus{
-			Running: f.mending(), Looked: r.looked, Of: r.of, Made: r.made, Bytes: r.bytes,
-			Seconds: (time.Duration(max(0, end-r.began))).Seconds(),
+			Running: f.mending(), Looked: r.walk.looked, Of: r.of, Made: r.made, Bytes: r.bytes,
+			Seconds: (time.Duration(max(0, end-r.walk.began))).Seconds(),
 		},
 	}
 	s.Copied, s.Waiting = f.core.Copied()
@@ -68,7 +68,7 @@ func (f *Farm) readCopies(now int64) CopiesStatus {
 // mending reports whether copies are missing, or may be: sessions are being looked at, or are about to be, or have lost their owner. Called by the driver.
 func (f *Farm) mending() bool {
 	layout, _ := f.core.Layout()
-	return f.repair.walking || f.opt.Copies.N > 1 && layout != f.repair.layout || len(f.repair.wants)+len(f.repair.later) > 0 || f.core.Mending()
+	return f.repair.walk.on || f.opt.Copies.N > 1 && layout != f.repair.layout || len(f.repair.wants)+len(f.repair.later) > 0 || f.core.Mending()
 }
 
 // CopiesStatus says how the copies are.

@@ -8,25 +8,20 @@ import (
 
 // repair makes copies that are missing. Owned by the driver.
 //
-// A walk goes over all sessions, once for each class of age, so that those that were used last come first. It begins anew when the farm has changed meanwhile.
+// A walk goes over all sessions. It begins anew when the farm has changed meanwhile.
 type repair struct {
-	layout  uint64 // for which the walk is, or was
-	walking bool
-	class   int // of ages
-	shard   int // next
-	keys    []string
-	wants   []string
-	later   []string // somebody was in them
+	layout uint64 // for which the walk is, or was
+	walk   walk
+	wants  []string
+	later  []string // somebody was in them
 
 	rest   int64 // until when nothing is done
 	tokens int64 // bytes that may be sent now
 	filled int64 // when tokens were given last
 
-	looked  int64 // sessions that this walk has looked at, in all classes
-	of      int64 // sessions that there were when it began
+	of      int64 // sessions that there were when the walk began
 	made    int64 // copies that it has made
 	bytes   int64
-	began   int64
 	ended   int64
 	tending bool  // the shelf has more to do
 	tendAt  int64 // when it is looked after next, if there is nothing to mend
@@ -35,9 +30,6 @@ type repair struct {
 	touchAt    int64 // when that round began
 	touched    [engine.NumShards]int64
 }
-
-// ages are the bounds of the classes: sessions that have been idle for less than this.
-var ages = [...]int64{int64(10 * time.Second), int64(time.Minute), int64(5 * time.Minute), 1<<63 - 1}
 
 const (
 	// repairTurn is how many sessions are looked at, and repairCopies how many copied, before what is urgent has a turn.
@@ -80,10 +72,8 @@ func (f *Farm) mendTurn(now int64) {
 	f.fill(now)
 	layout, at := f.core.Layout()
 	if layout != r.layout && now >= at {
-		*r = repair{
-			layout: layout, walking: true, wants: r.wants, later: r.later, rest: r.rest, tokens: r.tokens, filled: r.filled, of: f.engine.Stats().Sessions, began: now,
-			tending: true, tendAt: r.tendAt, touchShard: r.touchShard, touchAt: r.touchAt, touched: r.touched,
-		}
+		r.layout, r.of, r.made, r.bytes, r.tending = layout, f.engine.Stats().Sessions, 0, 0, true
+		r.walk.begin(now)
 	}
 	r.wants = append(append(r.wants, f.core.Wants()...), r.later...)
 	r.later = r.later[:0]
@@ -95,8 +85,11 @@ func (f *Farm) mendTurn(now int64) {
 		if f.now()-now > repairTime {
 			break
 		}
-		key, ok := f.nextShort(now)
+		key, ok := f.nextShort()
 		if !ok {
+			if r.walk.on {
+				continue
+			}
 			break
 		}
 		if f.supply(now, key) {
@@ -118,41 +111,23 @@ func (f *Farm) fill(now int64) {
 	r.tokens = min(repairBurst, r.tokens+int64(float64(elapsed)/float64(time.Second)*float64(f.opt.Copies.RepairRate)))
 }
 
-// nextShort is the next session to be looked at; ok is false if there is none.
-func (f *Farm) nextShort(now int64) (key string, ok bool) {
+// nextShort is the next session to be looked at; ok is false if there is none, or, while the walk goes on, if the next call may find one.
+func (f *Farm) nextShort() (key string, ok bool) {
 	r := &f.repair
 	if n := len(r.wants); n > 0 {
 		key = r.wants[0]
 		r.wants = r.wants[1:]
 		return key, true
 	}
-	for r.walking && len(r.keys) == 0 {
-		if r.shard == engine.NumShards {
-			r.shard = 0
-			r.class++
-		}
-		if r.class == len(ages) {
-			r.walking, r.ended = false, now
-			break
-		}
-		least := int64(0)
-		if r.class > 0 {
-			least = ages[r.class-1]
-		}
-		f.engine.Idle(f.opt.Now(), r.shard, func(key string, idle, _ int64) {
-			if idle >= least && idle < ages[r.class] {
-				r.keys = append(r.keys, key)
-			}
-		})
-		r.shard++
+	on := r.walk.on
+	now := f.opt.Now()
+	key, ok = r.walk.next(now.Mono, func(shard int, want func(idle, left int64) bool, found func(key string, idle, left int64)) {
+		f.engine.Idle(now, shard, want, found)
+	})
+	if on && !r.walk.on {
+		r.ended = now.Mono
 	}
-	if n := len(r.keys); n > 0 {
-		key = r.keys[n-1]
-		r.keys = r.keys[:n-1]
-		r.looked++
-		return key, true
-	}
-	return "", false
+	return key, ok
 }
 
 // supply makes the missing copies of one session, and reports whether there were any.
@@ -215,10 +190,8 @@ func (f *Farm) touch(now int64) {
 	for ; r.touchShard < upTo; r.touchShard++ {
 		since := now - r.touched[r.touchShard]
 		r.touched[r.touchShard] = now
-		f.engine.Idle(f.opt.Now(), r.touchShard, func(key string, idle, left int64) {
-			if left > 0 && idle < since {
-				f.core.Touched(now, key, left)
-			}
+		f.engine.Idle(f.opt.Now(), r.touchShard, func(idle, left int64) bool { return left > 0 && idle < since }, func(key string, _, left int64) {
+			f.core.Touched(now, key, left)
 		})
 		f.act()
 	}
@@ -237,13 +210,13 @@ func (f *Farm) countRepair(bytes int) {
 
 // busy reports whether there is anything to repair now.
 func (r *repair) busy() bool {
-	return r.walking || r.tending || len(r.wants) > 0 || len(r.later) > 0
+	return r.walk.on || r.tending || len(r.wants) > 0 || len(r.later) > 0
 }
 
 // repairWait is how long the driver may sleep while there is something to repair.
 func (f *Farm) repairWait() time.Duration {
 	r := &f.repair
-	if r.tending && !r.walking && len(r.wants)+len(r.later) == 0 && !f.core.Mending() {
+	if r.tending && !r.walk.on && len(r.wants)+len(r.later) == 0 && !f.core.Mending() {
 		return tendPause
 	}
 	return repairPause

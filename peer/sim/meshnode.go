@@ -221,7 +221,7 @@ func (n *mate) mend(now int64) {
 	var all []touch
 	for _, key := range n.sim.keys { // the other shards are empty
 		shard, _ := bits.Mul64(n.engine.Hash([]byte(key)), engine.NumShards)
-		n.engine.Idle(n.time(), int(shard), func(key string, idle, left int64) {
+		n.engine.Idle(n.time(), int(shard), nil, func(key string, idle, left int64) {
 			if left > 0 && idle < since {
 				all = append(all, touch{key, left})
 			}
