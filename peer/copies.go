@@ -37,7 +37,8 @@ func (e *mirrorEvents) Changed(c *engine.Change) bool {
 
 // changed tells the core of a change.
 func (f *Farm) changed(now int64, c *engine.Change) {
-	ch := &core.Change{Key: c.Key, Parcel: c.Parcel, Content: c.Content, Removed: c.Removed, Awaited: c.Awaited, Handle: c}
+	f.repair.pace.need(now)
+	ch := &core.Change{Key: c.Key, Parcel: c.Parcel, Content: c.Content, Removed: c.Removed, Awaited: c.Awaited, Handle: c, At: now}
 	if c.Awaited {
 		ch.Full = func() engine.Parcel { return f.engine.State(f.opt.Now(), c) }
 	}

@@ -36,6 +36,7 @@ func (f *Farm) run() {
 		case <-f.inbox.wake:
 		case <-timer.C:
 		}
+		f.repair.pace.wake(f.now())
 		events = f.inbox.take(events)
 		f.carry(events)
 		f.guard(func() { f.core.Tick(f.now()) })
@@ -46,6 +47,7 @@ func (f *Farm) run() {
 		f.guard(f.periodic)
 		f.act()
 		f.out.Flush()
+		f.repair.pace.sleep(f.now())
 		timer.Reset(f.sleep())
 	}
 }
@@ -186,6 +188,7 @@ func (f *Farm) carryOut(a core.Action) {
 	case core.Drop:
 		f.engine.Unreserve(cap(a.Parcel.Body))
 	case core.Confirm:
+		f.paceBy(a.Change)
 		f.engine.Confirm(f.opt.Now(), engine.NoLane, a.Change.Handle.(*engine.Change))
 	case core.Supersede:
 		f.supersede(a)

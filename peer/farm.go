@@ -242,6 +242,7 @@ func (f *Farm) Nowhere(hash uint64, key []byte) bool {
 // Find implements engine.Elsewhere.
 func (f *Farm) Find(fetch *engine.Fetch) {
 	f.inbox.put(func(now int64) {
+		f.repair.pace.need(now)
 		if !fetch.Done() {
 			f.core.Find(now, fetch)
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/farmstate/farmstate/engine"
+	"github.com/farmstate/farmstate/peer/core"
 )
 
 // repair makes copies that are missing. Owned by the driver.
@@ -15,7 +16,7 @@ type repair struct {
 	wants  []string
 	later  []string // somebody was in them
 
-	rest   int64 // until when nothing is done
+	pace   pace
 	tokens int64 // bytes that may be sent now
 	filled int64 // when tokens were given last
 
@@ -37,9 +38,6 @@ const (
 	repairCopies = 64
 	// repairTime is how long what is urgent waits for that, about.
 	repairTime = int64(200 * time.Microsecond)
-	// repairRest is how many times as long as a turn the time from its beginning to that of the next is, at least: the driver has other things to do, and so have the
-	// processors, here and at the mirrors.
-	repairRest = 4
 	// tendBytes is how many bytes of sessions without an owner are taken over before what is urgent has a turn.
 	tendBytes = 32 << 10
 	// repairBurst is how many bytes may go at once, at most.
@@ -51,19 +49,19 @@ const (
 	tendPause = 10 * time.Millisecond
 )
 
-// mend makes some of the copies that are missing, if the rate allows it, and rests then.
+// mend makes some of the copies that are missing, if it is time and the rate allows it.
 func (f *Farm) mend(now int64) {
 	r := &f.repair
-	if now < r.rest {
+	if !r.pace.due(now) {
 		return
 	}
+	r.pace.begin(now)
 	if f.opt.Copies.N < 2 {
 		f.tend(now, repairBurst)
 	} else {
 		f.mendTurn(now)
 		f.touch(now)
 	}
-	r.rest = now + min(repairRest*(f.now()-now), int64(repairPause)*10)
 }
 
 // mendTurn makes some of the copies that are missing.
@@ -206,6 +204,12 @@ func (f *Farm) countRepair(bytes int) {
 	f.shared.mu.Lock()
 	f.shared.repairBytes += int64(bytes)
 	f.shared.mu.Unlock()
+}
+
+// paceBy takes note of how long a change has waited for its mirrors.
+func (f *Farm) paceBy(c *core.Change) {
+	now := f.now()
+	f.repair.pace.waited(now, now-c.At, f.mending())
 }
 
 // busy reports whether there is anything to repair now.

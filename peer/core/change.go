@@ -27,6 +27,7 @@ type Change struct {
 	Awaited bool                 // the session stays as it is until we say so
 	Full    func() engine.Parcel // the state with content; of an awaited one
 	Handle  any                  // the caller's
+	At      int64                // when it was; the caller's, too
 }
 
 // wait is what waits until mirrors have something.

@@ -231,7 +231,7 @@ var Table = []Option{
 	{
 		Name: "repair_rate", Group: groupCopies, Unit: "bytes per second", Meta: "SIZE", Default: "64MiB",
 		Help:   "Bytes a second that a node sends to make missing copies; 0 sets no bound",
-		Detail: "Requests go first in any case: repair waits while updates for which requests wait fill a link.",
+		Detail: "Requests go first in any case: while there are any, repair works a small part of the time only, and waits while updates for which requests wait fill a link.",
 		value:  size(0, 1<<40, func(c *Config) *int64 { return &c.RepairRate }),
 	},
 	{
