@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -65,11 +64,11 @@ func (n *node) startAdmin(notices *notice.Listener) error {
 			"nodes":       n.nodes,
 		},
 		Actions: map[string]admin.Action{
-			"drain":             n.there("drain", n.drainAction),
+			"drain":             n.there("drain", n.drainAction, admin.Flag("stop"), admin.Flag("look")),
 			"snapshot":          n.there("snapshot", n.snapshotAction),
-			"quarantine/export": n.there("quarantine/export", n.exportAction),
-			"unlock":            n.there("unlock", n.unlockAction),
-			"log-level":         n.there("log-level", n.logLevelAction),
+			"quarantine/export": n.there("quarantine/export", n.exportAction, admin.Number("id", "the number of a state in the list of /api/v1/quarantine", 63)),
+			"unlock":            n.there("unlock", n.unlockAction, admin.Text("session", "the whole key, which /api/v1/survey shows with the token"), admin.Number("cookie", "the number of the lock", 32)),
+			"log-level":         n.there("log-level", n.logLevelAction, admin.Choice("level", "debug", "info", "warn", "error")),
 		},
 		Dashboard: dashboard.Handler(),
 		Events:    n.events,
@@ -162,14 +161,8 @@ func (n *node) adminAddr() string {
 
 // logLevelAction is POST /api/v1/log-level?level=LEVEL: what the log shows, until the node is started again.
 func (n *node) logLevelAction(query url.Values) (any, error) {
-	text := query.Get("level")
 	var level = n.level.Level()
-	switch strings.ToLower(text) {
-	case "debug", "info", "warn", "error":
-		_ = level.UnmarshalText([]byte(text)) // it is one of them
-	default:
-		return nil, fmt.Errorf("level=%q is not a level of the log: it is debug, info, warn or error", text)
-	}
+	_ = level.UnmarshalText([]byte(query.Get("level"))) // it is one of them
 	before := n.level.Level()
 	n.level.Set(level)
 	n.logger.Warn("the level of the log was changed", "event", "log_level", "from", strings.ToLower(before.String()), "to", strings.ToLower(level.String()))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"time"
 
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/api"
@@ -77,6 +76,3 @@ func appOf(a *engine.AppSurvey) api.App {
 		MinMinutes: a.MinMinutes, MaxMinutes: a.MaxMinutes,
 	}
 }
-
-// errNoSession says that an action does not say which session it is about.
-var errNoSession = errors.New("no session: give session= the whole key, which /api/v1/survey shows with the token, and cookie= that of the lock")

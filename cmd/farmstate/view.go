@@ -67,8 +67,10 @@ func (n *node) fleetClient(r admin.Request) *fleet.Client {
 }
 
 // there is an action that is carried out by the node of the farm that node= names, or by this one if nothing does.
-func (n *node) there(name string, act func(url.Values) (any, error)) admin.Action {
-	return func(ctx context.Context, r admin.Request) (any, error) {
+func (n *node) there(name string, act func(url.Values) (any, error), takes ...admin.Parameter) admin.Action {
+	node := admin.Text("node", "the id of a node of the farm that shall do it")
+	node.Need = false
+	return admin.Action{Takes: append(takes, node), Do: func(ctx context.Context, r admin.Request) (any, error) {
 		id := r.Query.Get("node")
 		if id == "" || id == n.nodeID() {
 			return act(r.Query)
@@ -96,7 +98,7 @@ func (n *node) there(name string, act func(url.Values) (any, error)) admin.Actio
 		var result any
 		err := n.fleetClient(r).Act(ctx, addr, name, query, &result)
 		return result, err
-	}
+	}}
 }
 
 var errOwnToken = errors.New("that node does not know the token of this one, which has made it for itself: act at that node itself, or give all nodes the same (admin_token_file)")

@@ -37,7 +37,7 @@ func TestOwnToken(t *testing.T) {
 	}
 	n.tokenMade = true
 	act := n.there("drain", func(url.Values) (any, error) { return nil, nil })
-	if _, err := act(t.Context(), admin.Request{Token: n.token, Query: url.Values{"node": {"another"}}}); err == nil || !strings.Contains(err.Error(), "admin_token_file") {
+	if _, err := act.Do(t.Context(), admin.Request{Token: n.token, Query: url.Values{"node": {"another"}}}); err == nil || !strings.Contains(err.Error(), "admin_token_file") {
 		t.Errorf("an action of another node: %v", err)
 	}
 	if p := n.nodes(t.Context(), admin.Request{Token: n.token}).(*api.Nodes); len(p.Nodes) != 1 {

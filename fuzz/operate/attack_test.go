@@ -103,6 +103,45 @@ func TestAdminWithoutToken(t *testing.T) {
 	}
 }
 
+// TestActionMistakes: an action that is asked with anything but what it takes is refused, and does nothing: what was misspelt may be what mattered.
+func TestActionMistakes(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, "a")
+	n.start()
+	act := []string{"X-Farmstate-Action", "1", "Authorization", "Bearer " + adminToken}
+	for _, query := range []string{"stop=maybe", "stop=", "look", "lok=true", "stop=false&stop=true", "stop=true;look=true", "look=%zz", "node="} {
+		if got := n.ask(http.MethodPost, "/api/v1/drain?"+query, act...); got.status != http.StatusBadRequest || !strings.Contains(got.body, "look (true or false") {
+			t.Errorf("drain?%s: %d %s", query, got.status, got.body)
+		}
+	}
+	for _, body := range []io.Reader{strings.NewReader("look=true"), io.MultiReader(strings.NewReader("look=true"))} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+n.admin+"/api/v1/drain", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(act); i += 2 {
+			req.Header.Set(act[i], act[i+1])
+		}
+		resp, err := web.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close() // only the status matters
+		if resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("a body of %d bytes: %s", req.ContentLength, resp.Status)
+		}
+	}
+	_, actions := pagesOf(t, n)
+	for _, action := range actions {
+		if got := n.ask(http.MethodPost, action+"?now=true", act...); got.status != http.StatusBadRequest || !strings.Contains(got.body, "node (the id") {
+			t.Errorf("%s: %d %s", action, got.status, got.body)
+		}
+	}
+	if got := n.get("/readyz"); got.status != http.StatusOK {
+		t.Errorf("the node is not ready: %s", got.body)
+	}
+}
+
 // TestAdminOversized: requests that are too large, too slow or too many are refused, and the others are served meanwhile.
 func TestAdminOversized(t *testing.T) {
 	t.Parallel()

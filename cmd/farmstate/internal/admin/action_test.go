@@ -22,13 +22,13 @@ func TestAction(t *testing.T) {
 	opt := &Options{
 		Token: token, Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 		Actions: map[string]Action{
-			"drain": func(_ context.Context, r Request) (any, error) {
+			"drain": {Takes: []Parameter{Flag("stop"), Flag("look")}, Do: func(_ context.Context, r Request) (any, error) {
 				calls++
-				if r.Query.Get("stop") == "never" {
+				if r.Query.Get("stop") == "false" {
 					return nil, errors.New("there is nobody to hand sessions to")
 				}
 				return map[string]string{"stop": r.Query.Get("stop")}, nil
-			},
+			}},
 		},
 	}
 	for _, c := range []struct {
@@ -52,7 +52,7 @@ func TestAction(t *testing.T) {
 		{"from nowhere", "POST", "/api/v1/drain", []string{"Authorization", "Bearer " + token, "Origin", "null"}, 403, "another origin", false},
 		{"from another site", "POST", "/api/v1/drain", []string{"Authorization", "Bearer " + token, "Sec-Fetch-Site", "cross-site"}, 403, "another origin", false},
 		{"by a reader", "GET", "/api/v1/drain", []string{"Authorization", "Bearer " + token}, 405, "", false},
-		{"in vain", "POST", "/api/v1/drain?stop=never", []string{"Authorization", "Bearer " + token}, 409, "nobody to hand sessions to", true},
+		{"in vain", "POST", "/api/v1/drain?stop=false", []string{"Authorization", "Bearer " + token}, 409, "nobody to hand sessions to", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := calls

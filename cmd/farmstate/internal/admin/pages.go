@@ -15,14 +15,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// maxRequestBody of an action, in bytes; none of them reads any.
-const maxRequestBody = 64 << 10
-
 // Page makes the value of a JSON page. It is called for each request, from many goroutines.
 type Page func(context.Context, Request) any
 
-// Action changes something; its result is shown as JSON, its error as 409.
-type Action func(context.Context, Request) (any, error)
+// Action changes something; its result is shown as JSON, its error as 409. It is asked with nothing but the parameters that it takes.
+type Action struct {
+	Takes []Parameter
+	Do    func(context.Context, Request) (any, error)
+}
 
 // newHandler puts the pages together. A path without a page is 404, a method
 // other than GET and HEAD 405.
@@ -95,12 +95,19 @@ func wrongTokenSaid(opt *Options, w http.ResponseWriter, r *http.Request) bool {
 // action carries something out on behalf of a caller who has the token and means it.
 func action(opt *Options, act Action) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
 		req := requestOf(opt, r)
 		if !authorised(opt, w, r, req) {
 			return
 		}
-		result, err := act(r.Context(), req)
+		err := misasked(r.URL.RawQuery, act.Takes)
+		if err == nil && r.ContentLength != 0 { // what it says would be left out
+			err = fmt.Errorf("an action has no body: its parameters are in the query; it takes %s", listed(act.Takes))
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		result, err := act.Do(r.Context(), req)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
 			return
