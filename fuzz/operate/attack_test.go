@@ -159,12 +159,15 @@ func TestAdminOversized(t *testing.T) {
 		answer, _ := io.ReadAll(c)
 		return string(answer)
 	}
+	act := "X-Farmstate-Action: 1\r\nAuthorization: Bearer " + adminToken + "\r\n"
 	for name, c := range map[string]struct{ request, want string }{
-		"a long head":   {"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n", "431"},
-		"a long target": {"GET /" + strings.Repeat("x", 1<<20) + " HTTP/1.1\r\nHost: localhost\r\n\r\n", "431"},
-		"no HTTP":       {"\x16\x03\x01\r\n\r\n", "400"},
-		"two hosts":     {"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n", "400"},
-		"a large body":  {"POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1000000000\r\n\r\n", "403"},
+		"a long head":                {"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n", "431"},
+		"a long target":              {"GET /" + strings.Repeat("x", 1<<20) + " HTTP/1.1\r\nHost: localhost\r\n\r\n", "431"},
+		"no HTTP":                    {"\x16\x03\x01\r\n\r\n", "400"},
+		"two hosts":                  {"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n", "400"},
+		"a large body":               {"POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\n" + act + "Content-Length: 1000000000\r\n\r\n", "413"},
+		"a large body in chunks":     {"POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\n" + act + "Transfer-Encoding: chunked\r\n\r\n11000\r\n" + strings.Repeat("x", 0x11000), "413"},
+		"a large body of a stranger": {"POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n", "403"},
 	} {
 		if got := send(c.request); !strings.Contains(got, " "+c.want+" ") && got != "" { // a reset may swallow the answer to what is far too long
 			t.Errorf("%s: %.200q", name, got)

@@ -99,11 +99,10 @@ func action(opt *Options, act Action) http.HandlerFunc {
 		if !authorised(opt, w, r, req) {
 			return
 		}
-		err := misasked(r.URL.RawQuery, act.Takes)
-		if err == nil && r.ContentLength != 0 { // what it says would be left out
-			err = fmt.Errorf("an action has no body: its parameters are in the query; it takes %s", listed(act.Takes))
+		if hasBody(w, r, act.Takes) {
+			return
 		}
-		if err != nil {
+		if err := misasked(r.URL.RawQuery, act.Takes); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}

@@ -70,11 +70,27 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// TestParametersInBody: a body is refused, since nothing reads it.
+// TestParametersInBody: a body is refused, since nothing reads it; so is one that is too long, before all of it has come.
 func TestParametersInBody(t *testing.T) {
-	for name, body := range map[string]io.Reader{"with a length": strings.NewReader("look=true"), "in chunks": io.MultiReader(strings.NewReader("look=true"))} {
-		if status, text := act(t, "drain", body); status != http.StatusBadRequest || !strings.Contains(text, "no body") || !strings.Contains(text, "look (true or false") {
+	large := strings.Repeat("x", maxRequestBody+1)
+	for name, c := range map[string]struct {
+		body   io.Reader
+		status int
+	}{
+		"with a length": {strings.NewReader("look=true"), http.StatusBadRequest}, "in chunks": {chunked("look=true"), http.StatusBadRequest},
+		"as long as may be": {strings.NewReader(large[1:]), http.StatusBadRequest}, "as long as may be, in chunks": {chunked(large[1:]), http.StatusBadRequest},
+		"too long": {strings.NewReader(large), http.StatusRequestEntityTooLarge}, "too long, in chunks": {chunked(large), http.StatusRequestEntityTooLarge},
+		"without end": {io.MultiReader(endless{}), http.StatusRequestEntityTooLarge}, "no chunk": {chunked(""), http.StatusOK},
+	} {
+		if status, text := act(t, "drain", c.body); status != c.status || status == http.StatusBadRequest && !strings.Contains(text, "look (true or false") {
 			t.Errorf("%s: status %d: %s", name, status, text)
 		}
 	}
 }
+
+// chunked is a body whose length is not known.
+func chunked(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) }
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
