@@ -37,9 +37,11 @@ func sameToken(given, want string) bool {
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && want != ""
 }
 
-// sameOrigin reports whether a request comes from no page in a browser, or from a page of this server.
+// sameOrigin reports whether a request comes from no page in a browser, or from a page of this server. Behind a proxy with TLS such a page is of https: that it
+// is of this server, and not of another one of this name, is then the browser's word, without which it does not count.
 func sameOrigin(r *http.Request) bool {
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+	site := r.Header.Get("Sec-Fetch-Site")
+	if site != "" && site != "same-origin" && site != "none" {
 		return false
 	}
 	origin := r.Header.Get("Origin")
@@ -47,7 +49,7 @@ func sameOrigin(r *http.Request) bool {
 		return true
 	}
 	u, err := url.Parse(origin)
-	return err == nil && u.Scheme == "http" && strings.EqualFold(u.Host, r.Host)
+	return err == nil && strings.EqualFold(u.Host, r.Host) && (u.Scheme == "http" || u.Scheme == "https" && site == "same-origin")
 }
 
 // requestOf is what the pages may know of a request. A wrong token is none.
