@@ -112,7 +112,7 @@ func TestWhole(t *testing.T) {
 	for _, c := range []struct {
 		authorization, origin string
 		want                  string
-	}{{"", "", "false"}, {"Bearer " + token, "", "true"}, {"Bearer x", "", "wrong"}, {"Bearer " + token, "http://evil.example", "wrong"}} {
+	}{{"", "", "false"}, {"Bearer " + token, "", "true"}, {"Bearer x", "", "wrong"}, {"Bearer " + token, "http://evil.example", "another origin"}} {
 		r := httptest.NewRequest("GET", "http://localhost/api/v1/keys", nil)
 		r.Header.Set("Authorization", c.authorization)
 		r.Header.Set("Origin", c.origin)

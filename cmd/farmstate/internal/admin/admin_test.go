@@ -124,6 +124,28 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestForeignOrigin: a page of another origin gets nothing below /api/v1/, although it could not read it; what monitors and load balancers ask is open.
+func TestForeignOrigin(t *testing.T) {
+	s := start(t, nil)
+	for _, path := range []string{"/api/v1/", "/api/v1/numbers", "/api/v1/events", "/api/v1/nothing", "/metrics", "/healthz", "/readyz"} {
+		for _, header := range [][2]string{{"Origin", "http://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr().String()+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set(header[0], header[1])
+			resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}).Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close() // only the status matters
+			if want := map[bool]int{true: 403, false: 200}[strings.HasPrefix(path, "/api/")]; resp.StatusCode != want {
+				t.Errorf("%s with %v: %s, want %d", path, header, resp.Status, want)
+			}
+		}
+	}
+}
+
 // TestNotReady: a node that stops says so, and lives on.
 func TestNotReady(t *testing.T) {
 	s := start(t, func(opt *Options) {

@@ -2,6 +2,6 @@
 // which an operator changes something.
 //
 // The pages tell an attacker a good deal, so doors stand in front of them: the address that is listened on (this machine alone by default), the networks that may
-// connect, and the Host header, which a page in somebody's browser cannot choose (see hostAllowed). Actions, whole session ids and contents need the token
+// connect, the Host header, which a page in somebody's browser cannot choose (see hostAllowed), and its Origin. Actions, whole session ids and contents need the token
 // besides, and a header that a browser does not send for another origin (see authorised).
 package admin
