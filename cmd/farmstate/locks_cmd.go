@@ -144,7 +144,7 @@ func (u *unlockCmd) find(ctx context.Context, c *fleet.Client) (*top.Lock, error
 	case len(found) == 1:
 		return &found[0], nil
 	case len(found) > 1:
-		lines := []string{fmt.Sprintf("%d locks are of sessions that begin with %s; give --cookie, or the whole key, which farmstate locks --json shows:", len(found), u.Session)}
+		lines := []string{fmt.Sprintf("%d locks are of sessions that begin with %s; give the whole key, which farmstate locks --json shows, or --node or --cookie where they differ:", len(found), u.Session)}
 		for i := range found {
 			lines = append(lines, describe(&found[i]))
 		}

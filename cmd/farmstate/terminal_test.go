@@ -190,7 +190,7 @@ func TestUnlockCommand(t *testing.T) {
 		"JSON":                {"", []string{"abc", "--yes", "--json"}, exitOK, acted, `"unlocked": true`, ""},
 		"no":                  {"n\n", []string{"abc"}, exitFailed, "", "Break it?", "nothing was done"},
 		"no answer":           {"", []string{"abc"}, exitFailed, "", "Break it?", "nothing was done"},
-		"of two":              {"", []string{"zzz", "--yes"}, exitUsage, "", "", "2 locks are of sessions that begin with zzz"},
+		"of two":              {"", []string{"zzz", "--yes"}, exitUsage, "", "", "2 locks are of sessions that begin with zzz; give the whole key, which farmstate locks --json shows, or --node or --cookie where they differ:\n"},
 		"of two, by cookie":   {"", []string{"zzz", "--yes", "--cookie", "4"}, exitOK, "unlock?cookie=4&node=0123456789abcdef&session=%2FLM%2FW3SVC%2F1%2FROOT%28hash%29%2Fzzzzzz9876543210", "", ""},
 		"none":                {"", []string{"nobody", "--yes"}, exitFailed, "", "", "no lock that farmstate locks shows"},
 		"another cookie":      {"", []string{"abc", "--yes", "--cookie", "6"}, exitFailed, "", "", "no lock that farmstate locks shows"},

@@ -75,16 +75,21 @@ func (n *node) there(name string, act func(url.Values) (any, error), takes ...ad
 		if id == "" || id == n.nodeID() {
 			return act(r.Query)
 		}
-		if n.tokenMade {
-			return nil, errOwnToken
-		}
-		addr := ""
+		addr, known := "", false
 		for _, view := range n.nodes(ctx, r).(*api.Nodes).Nodes {
-			if view.ID == id && view.Node != nil {
-				addr = view.Admin
+			if view.ID == id {
+				known = true
+				if view.Node != nil {
+					addr = view.Admin
+				}
 			}
 		}
-		if addr == "" {
+		switch {
+		case !known:
+			return nil, errNoSuchNode
+		case n.tokenMade:
+			return nil, errOwnToken
+		case addr == "":
 			return nil, errNoAdminThere
 		}
 		query := url.Values{}
@@ -100,6 +105,8 @@ func (n *node) there(name string, act func(url.Values) (any, error), takes ...ad
 		return result, err
 	}}
 }
+
+var errNoSuchNode = errors.New("there is no node of that id in the farm as it looks from here: /api/v1/nodes lists them")
 
 var errOwnToken = errors.New("that node does not know the token of this one, which has made it for itself: act at that node itself, or give all nodes the same (admin_token_file)")
 

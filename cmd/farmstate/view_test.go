@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/admin"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/api"
@@ -37,9 +38,13 @@ func TestOwnToken(t *testing.T) {
 	}
 	n.tokenMade = true
 	act := n.there("drain", func(url.Values) (any, error) { return nil, nil })
-	if _, err := act.Do(t.Context(), admin.Request{Token: n.token, Query: url.Values{"node": {"another"}}}); err == nil || !strings.Contains(err.Error(), "admin_token_file") {
-		t.Errorf("an action of another node: %v", err)
+	n.fleet.latest[1] = &api.Nodes{Now: time.Now().Add(time.Hour), Nodes: []api.NodeView{{ID: "another"}}} // stays
+	for id, want := range map[string]string{"another": "admin_token_file", "zzz": "no node of that id"} {
+		if _, err := act.Do(t.Context(), admin.Request{Token: n.token, Query: url.Values{"node": {id}}}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("an action of the node %s: %v", id, err)
+		}
 	}
+	n.fleet.latest[1] = nil
 	if p := n.nodes(t.Context(), admin.Request{Token: n.token}).(*api.Nodes); len(p.Nodes) != 1 {
 		t.Errorf("%+v", p)
 	}
