@@ -142,6 +142,55 @@ func TestActionMistakes(t *testing.T) {
 	}
 }
 
+// TestAdminSlow: whoever keeps opening connections with half a request, from any loopback address, shuts out neither health checks nor commands.
+func TestAdminSlow(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, "a")
+	n.start()
+	quit := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range 512 {
+		from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+i%8))} // in all more than may be open
+		all.Go(func() {
+			for {
+				c, err := (&net.Dialer{LocalAddr: from, Timeout: patience}).Dial("tcp", n.admin)
+				if err != nil {
+					return // the node has ended
+				}
+				_, _ = io.WriteString(c, "GET / HT")
+				cut := make(chan struct{})
+				go func() { defer close(cut); _, _ = io.Copy(io.Discard, c) }()
+				select {
+				case <-cut:
+					_ = c.Close()
+				case <-quit:
+					_ = c.Close()
+					<-cut
+					return
+				}
+				select {
+				case <-time.After(20 * time.Millisecond): // not so often that it is a flood
+				case <-quit:
+					return
+				}
+			}
+		})
+	}
+	n.await("it is crowded", func() bool { return strings.Contains(n.said(), "event=admin_crowded") })
+	for range 10 {
+		if got := n.get("/healthz"); got.status != http.StatusOK {
+			t.Errorf("health: %+v", got)
+		}
+	}
+	for _, args := range [][]string{{"status", "--check", "live"}, {"status"}, {"log-level", "info"}} {
+		if status, out, errs := command(t, append(args, "--admin", n.admin)...); status != 0 {
+			t.Errorf("%q: exit status %d, %s%s", args, status, out, errs)
+		}
+	}
+	close(quit)
+	all.Wait()
+}
+
 // TestAdminOversized: requests that are too large, too slow or too many are refused, and the others are served meanwhile.
 func TestAdminOversized(t *testing.T) {
 	t.Parallel()

@@ -218,7 +218,7 @@ func TestGuard(t *testing.T) {
 		Listener: &fakeListener{conns: conns},
 		allow:    []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		logger:   slog.New(slog.DiscardHandler),
-		slots:    make(chan struct{}, 2),
+		most:     2,
 	}
 	from := func(addr string) *fakeConn {
 		c := &fakeConn{from: netip.MustParseAddr(addr), closed: make(chan struct{})}
@@ -231,6 +231,8 @@ func TestGuard(t *testing.T) {
 		if err != nil || c.(*slotConn).Conn != net.Conn(want) {
 			t.Fatalf("accepted %v, %v", c, err)
 		}
+		c.(*slotConn).begin() // a request
+		c.(*slotConn).hold()  // for events
 		return c
 	}
 	stranger, first, second := from("192.0.2.1"), from("10.1.1.1"), from("127.0.0.1")
@@ -247,8 +249,8 @@ func TestGuard(t *testing.T) {
 	if err := open.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if len(l.slots) != 1 || len(l.of) != 1 {
-		t.Errorf("%d slots taken by %v, want 1", len(l.slots), l.of)
+	if l.open != 1 || len(l.of) != 1 {
+		t.Errorf("%d slots taken by %v, want 1", l.open, l.of)
 	}
 }
 
@@ -257,20 +259,115 @@ func TestOneClient(t *testing.T) {
 	conns := make(chan net.Conn, maxConnections)
 	l := &guardedListener{
 		Listener: &fakeListener{conns: conns}, allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
-		logger: slog.New(slog.DiscardHandler), slots: make(chan struct{}, maxConnections),
+		logger: slog.New(slog.DiscardHandler), most: maxConnections,
 	}
-	closed := 0
+	refused := 0
 	for range 2 * maxOfOne {
 		c := &fakeConn{from: netip.MustParseAddr("10.1.1.1"), closed: make(chan struct{})}
-		if _, reason := l.admit(c); reason != "" {
-			closed++
+		if admitted, reason := l.admit(c); reason != "" {
+			refused++
+		} else {
+			admitted.begin()
+			admitted.hold() // follows events
 		}
 	}
-	if closed != maxOfOne {
-		t.Errorf("%d of %d refused, want %d", closed, 2*maxOfOne, maxOfOne)
+	if refused != maxOfOne {
+		t.Errorf("%d of %d refused, want %d", refused, 2*maxOfOne, maxOfOne)
 	}
 	if _, reason := l.admit(&fakeConn{from: netip.MustParseAddr("10.1.1.2")}); reason != "" {
 		t.Errorf("another client: %s", reason)
+	}
+}
+
+// TestWaitingMakeRoom: where there are too many connections the one goes that has waited longest without a whole request, of the newcomer's address or of all; one that
+// is being answered stays.
+func TestWaitingMakeRoom(t *testing.T) {
+	log := new(strings.Builder)
+	l := &guardedListener{
+		allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, most: maxOfOne + 3,
+		logger: slog.New(slog.NewTextHandler(log, nil)),
+	}
+	admit := func(addr string) (*slotConn, *fakeConn) {
+		t.Helper()
+		c := &fakeConn{from: netip.MustParseAddr(addr), closed: make(chan struct{})}
+		admitted, reason := l.admit(c)
+		if reason != "" {
+			t.Fatalf("%s: %s", addr, reason)
+		}
+		return admitted, c
+	}
+	closed := func(c *fakeConn) bool {
+		select {
+		case <-c.closed:
+			return true
+		default:
+			return false
+		}
+	}
+	_, other := admit("10.1.1.2")
+	busy, busyConn := admit("10.1.1.1")
+	busy.begin()
+	first, firstConn := admit("10.1.1.1")
+	_, second := admit("10.1.1.1")
+	for range maxOfOne - 3 {
+		admit("10.1.1.1")
+	}
+	if first.begin() {
+		t.Error("it was closed before it was one too many")
+	}
+	first.end() // waits since now
+	_, late := admit("10.1.1.1")
+	if closed(other) || closed(busyConn) || closed(firstConn) || !closed(second) || closed(late) {
+		t.Errorf("of one address: the other's %v, busy %v, answered %v, oldest %v, new %v", closed(other), closed(busyConn), closed(firstConn), closed(second), closed(late))
+	}
+	admit("10.1.1.2")
+	admit("10.1.1.3") // all that there may be
+	if closed(other) || l.open != l.most {
+		t.Errorf("%d open, want %d", l.open, l.most)
+	}
+	admit("10.1.1.4")
+	if !closed(other) || l.open != l.most {
+		t.Errorf("of all: the oldest is still there, %d open", l.open)
+	}
+	if l.waiting[0].begin() {
+		t.Error("it is open")
+	}
+	if text := log.String(); strings.Count(text, "admin_crowded") != 1 || !strings.Contains(text, "limit=64") {
+		t.Errorf("the log has\n%s", text)
+	}
+	if hidden, due := l.crowded.pass(time.Now().Add(crowdedSpan)); !due || hidden != 1 {
+		t.Errorf("later: %d, %v", hidden, due)
+	}
+}
+
+// TestSlowClients: clients that send half a request, or a request without its body, or do not read answers, shut nobody out of their address, however many there are.
+func TestSlowClients(t *testing.T) {
+	longer := make([]byte, 32<<20)
+	for name, half := range map[string]string{
+		"half a head": "GET /healthz HT", "nothing": "", "half a body": "POST /api/v1/numbers HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n",
+		"no reading":       "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"a body of a page": "GET /api/v1/long HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n", "idle": "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, func(opt *Options) {
+				opt.API["long"] = func(context.Context, Request) any { return strings.Repeat("x", 1<<16) }
+				opt.Dashboard = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(longer) }) // until it is closed
+			})
+			for range maxOfOne + 10 {
+				c, err := net.Dial("tcp", s.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = c.Close() }()
+				_ = c.(*net.TCPConn).SetReadBuffer(1 << 10) // it reads nothing
+				_, _ = io.WriteString(c, half)              // it may have been closed already
+			}
+			for range 3 {
+				if resp, _ := ask(t, s, "GET", "/healthz", ""); resp.StatusCode != http.StatusOK {
+					t.Error(resp.Status)
+				}
+			}
+		})
 	}
 }
 

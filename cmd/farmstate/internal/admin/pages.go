@@ -53,7 +53,7 @@ func newHandler(opt *Options, s *streams) http.Handler {
 	for name, act := range opt.Actions {
 		mux.HandleFunc("POST /api/v1/"+name, action(opt, act))
 	}
-	return headers(checkHost(opt.HostNames, checkOrigin(opt, mux)))
+	return keepConn(headers(checkHost(opt.HostNames, checkOrigin(opt, mux))))
 }
 
 // ready answers whether the node takes requests: 503 and a line for each reason why not. Reasons named in except=, with commas between them, do not count.

@@ -70,13 +70,14 @@ func Listen(opt Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		listener: &guardedListener{Listener: l, allow: opt.Allow, logger: opt.Logger, slots: make(chan struct{}, maxConnections)},
+		listener: &guardedListener{Listener: l, allow: opt.Allow, logger: opt.Logger, most: maxConnections},
 		http: http.Server{
 			ReadHeaderTimeout: readTimeout,
 			ReadTimeout:       readTimeout,
 			WriteTimeout:      writeTimeout,
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeader,
+			ConnContext:       withConn,
 			ErrorLog:          slog.NewLogLogger(opt.Logger.Handler(), slog.LevelWarn),
 		},
 		streams: streams{quit: make(chan struct{})},

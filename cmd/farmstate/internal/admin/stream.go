@@ -61,6 +61,9 @@ func (s *streams) serve(opt *Options) http.HandlerFunc {
 			return
 		}
 		defer follower.Close()
+		if c := connOf(r); c != nil {
+			c.hold()
+		}
 		w.Header().Set("Content-Type", "text/event-stream")
 		s.send(w, r, follower, past)
 	}
