@@ -25,9 +25,9 @@ func (f *adminFlags) client(a *app) (*fleet.Client, error) {
 	if _, port, err := net.SplitHostPort(f.Admin); err != nil || port == "" {
 		return nil, usageError(errors.New("--admin=" + f.Admin + " is no address: it is HOST:PORT, such as 127.0.0.1:42480"))
 	}
-	file := f.TokenFile
+	file, named := f.TokenFile, "--token-file="
 	if file == "" {
-		file = a.env(tokenVariable)
+		file, named = a.env(tokenVariable), tokenVariable+"="
 	}
 	if file == "" {
 		return &fleet.Client{Tokens: token.Find(f.Admin, a.env), Only: f.Admin}, nil
@@ -36,7 +36,7 @@ func (f *adminFlags) client(a *app) (*fleet.Client, error) {
 	if err != nil {
 		return nil, usageError(err)
 	}
-	return &fleet.Client{Tokens: []string{text}}, nil
+	return &fleet.Client{Tokens: []string{text}, Named: named + file, Asked: f.Admin}, nil
 }
 
 // actor is client for commands that change something: it fails if no token is known.

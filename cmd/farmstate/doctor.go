@@ -37,16 +37,24 @@ const doctorTime = time.Minute
 // Run gathers, judges and tells.
 func (d *doctorCmd) Run(a *app) error {
 	o := doctor.Options{ThisNode: d.ThisNode, Web: d.WebConfig, Host: hostFacts(), ListenAdvice: portAdvice}
+	named := d.TokenFile != "" || a.env(tokenVariable) != ""
 	d.configuration(a, &o)
 	client, err := d.client(a)
 	if err != nil {
 		return err
 	}
+	if !named { // it is what the configuration says: the node may have been started with another, and that less is seen then is said
+		client.Named = ""
+	}
 	o.Client, o.Admin = client, d.Admin
 	ctx, cancel := context.WithTimeout(context.Background(), doctorTime)
 	defer cancel()
 	defer fleet.CloseIdle()
-	report := doctor.Examine(doctor.Gather(ctx, o))
+	picture := doctor.Gather(ctx, o)
+	if err := client.Refusal(); err != nil {
+		return err
+	}
+	report := doctor.Examine(picture)
 	if d.JSON {
 		err = report.WriteJSON(a.stdout)
 	} else {
@@ -70,7 +78,7 @@ func (d *doctorCmd) configuration(a *app, o *doctor.Options) {
 	if d.Admin == defaultAdmin && cfg.Admin != "" && cfg.IsSet("admin") {
 		d.Admin = localAddr(cfg.Admin)
 	}
-	if d.TokenFile == "" && cfg.AdminTokenFile != "" {
+	if d.TokenFile == "" && a.env(tokenVariable) == "" && cfg.AdminTokenFile != "" {
 		if _, _, err := config.ReadToken(cfg.AdminTokenFile); err == nil { // the node's account may be another: then less is seen, which is said
 			d.TokenFile = cfg.AdminTokenFile
 		}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/fleet"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/term"
 )
 
@@ -42,6 +44,12 @@ func exitStatus(err error) int {
 	if s, ok := errors.AsType[*statusError](err); ok {
 		return s.status
 	}
+	if _, ok := errors.AsType[*fleet.TokenError](err); ok {
+		return exitUsage
+	}
+	if s, ok := errors.AsType[*fleet.StatusError](err); ok && s.Code == http.StatusUnauthorized {
+		return exitUsage
+	}
 	return exitFailed
 }
 
@@ -51,8 +59,8 @@ type exitMeaning struct {
 	means   [3]string
 }
 
-// wrongLine is what exitUsage means for most commands.
-const wrongLine = "the command line is wrong"
+// wrongLine is what exitUsage means for most commands that ask nodes.
+const wrongLine = "the command line is wrong, or the token that was named"
 
 // exitStatuses is all that there is to know about exit statuses: help and docs/commands.md are made from it.
 var exitStatuses = []exitMeaning{
@@ -62,12 +70,12 @@ var exitStatuses = []exitMeaning{
 		"it could not start as it was told to",
 	}},
 	{"status", [3]string{"all is well; with --check, the answer is yes", "something is wrong, or the node cannot be read; with --check, the answer is no", wrongLine}},
-	{"top", [3]string{"the user has seen enough", "the node cannot be read", "the command line is wrong, or there is no terminal"}},
-	{"trace", [3]string{"it was ended with Ctrl+C, SIGTERM or --for", "no node can be read, or the output is closed", "the command line is wrong, or the file cannot be written"}},
+	{"top", [3]string{"the user has seen enough", "the node cannot be read", "the command line is wrong, or the token that was named, or there is no terminal"}},
+	{"trace", [3]string{"it was ended with Ctrl+C, SIGTERM or --for", "no node can be read, or the output is closed", "the command line is wrong, or the token that was named, or the file cannot be written"}},
 	{"locks", [3]string{"they are shown, even if there are none", "the node cannot be read", wrongLine}},
-	{"unlock", [3]string{"the lock is broken", "it is not, or there is none", "the command line is wrong, more than one lock may be meant, or the token is missing"}},
-	{"drain", [3]string{"the node is empty; with --stop, it takes sessions again", "it is not, or cannot be reached", "the command line is wrong, or the token is missing"}},
-	{"log-level", [3]string{"the level is changed", "it is not", "the command line is wrong, or the token is missing"}},
+	{"unlock", [3]string{"the lock is broken", "it is not, or there is none", "the command line is wrong, more than one lock may be meant, or the token is missing or wrong"}},
+	{"drain", [3]string{"the node is empty; with --stop, it takes sessions again", "it is not, or cannot be reached", "the command line is wrong, or the token is missing or wrong"}},
+	{"log-level", [3]string{"the level is changed", "it is not", "the command line is wrong, or the token is missing or wrong"}},
 	{"doctor", [3]string{"there are neither problems nor warnings", "there are, or the report could not be written", wrongLine}},
 	{"load", [3]string{"every page succeeded", "some failed, a check of --verify found a fault, or the run was interrupted", "the flags are wrong"}},
 	{"relay run", [3]string{"it was ended with Ctrl+C or SIGTERM", "the recording could not be written", "the flags are wrong, or the address cannot be listened on"}},

@@ -142,6 +142,9 @@ func (s *statusCmd) alone(ctx context.Context, c *fleet.Client) (*api.Nodes, err
 			return nodes, nil
 		}
 	}
+	if err := c.Refusal(); err != nil {
+		return nil, err
+	}
 	return nil, errors.New(nodes.Nodes[0].Error)
 }
 

@@ -43,6 +43,9 @@ func orSignal() (ctx context.Context, stop func()) {
 // farm asks the node of --admin and all that it tells of. It fails if that node cannot be read.
 func (f *adminFlags) farm(ctx context.Context, c *fleet.Client) (*api.Nodes, error) {
 	nodes := c.Farm(ctx, f.Admin)
+	if err := c.Refusal(); err != nil {
+		return nil, err
+	}
 	for i := range nodes.Nodes {
 		if nodes.Nodes[i].Node != nil {
 			return nodes, nil

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/admin"
@@ -24,6 +25,26 @@ type Client struct {
 	Tokens []string
 	// Only is the address that Tokens are for: a token that one node has made is of no use to others, and none of their business. Empty: they are for all.
 	Only string
+	// Named is how the user has named Tokens, such as --token-file=FILE; empty: they were found. Asked is the node that they are named for: that it refuses them is an
+	// error, since what it shows without one would pass for all that there is. Other nodes may have tokens of their own.
+	Named, Asked string
+
+	refused atomic.Bool // Asked has refused what is Named
+}
+
+// TokenError says that a node has refused a token that the user has named.
+type TokenError struct{ Addr, Named string }
+
+func (e *TokenError) Error() string {
+	return fmt.Sprintf("the node at %s does not take the token of %s: name the file that it was started with (its option admin_token_file, or what the event admin_token in its log says)", e.Addr, e.Named)
+}
+
+// Refusal is a TokenError if the node that was asked has refused what the user has named; nil if it has not, so far.
+func (c *Client) Refusal() error {
+	if !c.refused.Load() {
+		return nil
+	}
+	return &TokenError{c.Asked, c.Named}
 }
 
 // StatusError is an answer other than 200.
@@ -60,7 +81,7 @@ func (c *Client) Act(ctx context.Context, addr, action string, query url.Values,
 	return c.do(ctx, http.MethodPost, addr, action, query, into)
 }
 
-// do asks, with each token in turn as long as that is all that is wrong. Reading goes without a token if all are wrong.
+// do asks, with each token in turn as long as that is all that is wrong. Reading goes without a token if all are wrong, unless the user has named one for this node.
 func (c *Client) do(ctx context.Context, method, addr, page string, query url.Values, into any) (err error) {
 	tokens := c.Tokens
 	if len(tokens) == 0 || c.Only != "" && c.Only != addr {
@@ -71,6 +92,10 @@ func (c *Client) do(ctx context.Context, method, addr, page string, query url.Va
 		if refused, ok := errors.AsType[*StatusError](err); !ok || refused.Code != http.StatusUnauthorized {
 			return err
 		}
+	}
+	if c.Named != "" && addr == c.Asked {
+		c.refused.Store(true)
+		return c.Refusal()
 	}
 	if method == http.MethodGet && err != nil && len(c.Tokens) > 0 {
 		return c.once(ctx, method, addr, page, query, "", into)

@@ -166,6 +166,14 @@ func TestTokens(t *testing.T) {
 			t.Errorf("tokens %q: acting: %v", c.tokens, err)
 		}
 	}
+	named := fleet.Client{Tokens: []string{"a", "b"}, Named: "--token-file=x", Asked: addr}
+	if err := named.Get(t.Context(), addr, "x", nil); err == nil || named.Refusal() == nil || !strings.Contains(err.Error(), "--token-file=x") {
+		t.Errorf("a token that the user has named: %v, %v", err, named.Refusal())
+	}
+	others := fleet.Client{Tokens: []string{"a"}, Named: "--token-file=x", Asked: "127.0.0.1:1"}
+	if err := others.Get(t.Context(), addr, "x", nil); err != nil || others.Refusal() != nil {
+		t.Errorf("one that was named for another node: %v, %v", err, others.Refusal())
+	}
 	seen = nil
 	for _, only := range []string{addr, "127.0.0.1:1"} { // the second is another node's
 		client := fleet.Client{Tokens: []string{"right"}, Only: only}
