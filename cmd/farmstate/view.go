@@ -75,6 +75,8 @@ func (n *node) there(name string, act func(url.Values) (any, error), takes ...ad
 		if id == "" || id == n.nodeID() {
 			return act(r.Query)
 		}
+		ctx, cancel := context.WithTimeout(ctx, forwardTime)
+		defer cancel()
 		addr, known := "", false
 		for _, view := range n.nodes(ctx, r).(*api.Nodes).Nodes {
 			if view.ID == id {
@@ -98,8 +100,6 @@ func (n *node) there(name string, act func(url.Values) (any, error), takes ...ad
 				query[key] = values
 			}
 		}
-		ctx, cancel := context.WithTimeout(ctx, forwardTime)
-		defer cancel()
 		var result any
 		err := n.fleetClient(r).Act(ctx, addr, name, query, &result)
 		return result, err
@@ -110,7 +110,7 @@ var errNoSuchNode = errors.New("there is no node of that id in the farm as it lo
 
 var errOwnToken = errors.New("that node does not know the token of this one, which has made it for itself: act at that node itself, or give all nodes the same (admin_token_file)")
 
-// forwardTime is how long another node may take for an action; less than an answer of the admin pages may.
+// forwardTime is how long another node may take to be found and for an action; less than an answer of the admin pages may.
 const forwardTime = 25 * time.Second
 
 // nodeID is what this node is called in the farm; without one, by the address of its admin pages.

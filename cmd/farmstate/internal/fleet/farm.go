@@ -3,6 +3,7 @@ package fleet
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net"
 	"slices"
 	"strings"
@@ -16,7 +17,12 @@ const (
 	maxNodes = 256
 	// askTime is how long one node may take.
 	askTime = 3 * time.Second
+	// lookTime is how long all of them may take together: nodes that are heard of one by one, and are slow, would add up.
+	lookTime = 5 * time.Second
 )
+
+// errLate is what is the matter with a node that was to be asked when the time was over.
+var errLate = errors.New("it has not answered in time")
 
 // sighting is what one node says of another.
 type sighting struct {
@@ -39,14 +45,16 @@ func (c *Client) Node(ctx context.Context, addr string) (*api.Node, error) {
 }
 
 // Farm asks the nodes at these addresses, and all that they tell of, and returns the picture. It does not fail: nodes that cannot be asked have an error. Those
-// asked first come first.
+// asked first come first. It takes lookTime at most.
 func (c *Client) Farm(ctx context.Context, addrs ...string) *api.Nodes {
 	return Survey(ctx, c.Node, nil, addrs...)
 }
 
 // Survey is Farm by another way of asking. self, if not nil, is a node that need not be asked.
 func Survey(ctx context.Context, ask Ask, self *api.Node, addrs ...string) *api.Nodes {
-	s := survey{ask: ask, answers: make(chan answer, maxNodes), asked: map[string]bool{}, nodes: map[string]*api.NodeView{}}
+	s := survey{ask: ask, answers: make(chan answer, maxNodes), asked: map[string]bool{}, pending: map[string]answer{}, nodes: map[string]*api.NodeView{}}
+	ctx, cancel := context.WithTimeoutCause(ctx, lookTime, errLate)
+	defer cancel()
 	if self != nil {
 		s.met(answer{addr: self.Status.Admin, node: self})
 		s.first = append(s.first, idOf(self))
@@ -56,11 +64,22 @@ func Survey(ctx context.Context, ask Ask, self *api.Node, addrs ...string) *api.
 		s.begin(ctx, addr, "")
 	}
 	s.spread(ctx)
-	for s.running > 0 {
-		a := <-s.answers // each ends in askTime
-		s.running--
-		s.met(a)
-		s.spread(ctx)
+	for len(s.pending) > 0 {
+		select {
+		case a := <-s.answers:
+			delete(s.pending, a.addr+a.want)
+			if a.err != nil && ctx.Err() != nil {
+				a.err = context.Cause(ctx)
+			}
+			s.met(a)
+			s.spread(ctx)
+		case <-ctx.Done():
+			for _, a := range s.pending { // what they say later, nobody reads
+				a.err = context.Cause(ctx)
+				s.met(a)
+			}
+			return s.picture()
+		}
 	}
 	return s.picture()
 }
@@ -69,7 +88,7 @@ func Survey(ctx context.Context, ask Ask, self *api.Node, addrs ...string) *api.
 type survey struct {
 	ask       Ask
 	answers   chan answer
-	running   int
+	pending   map[string]answer        // those that have not answered yet, by address and id
 	asked     map[string]bool          // by address
 	nodes     map[string]*api.NodeView // by id
 	sightings []sighting
@@ -94,7 +113,7 @@ func (s *survey) begin(ctx context.Context, addr, want string) {
 		return
 	}
 	s.asked[addr+want] = true
-	s.running++
+	s.pending[addr+want] = answer{addr: addr, want: want}
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, askTime)
 		defer cancel()

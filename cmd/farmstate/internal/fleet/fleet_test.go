@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -135,6 +136,47 @@ func TestSlowNode(t *testing.T) {
 		if took := time.Since(began); took > 4*time.Second || len(p.Nodes) != 11 {
 			t.Errorf("%d nodes after %v", len(p.Nodes), took)
 		}
+	})
+}
+
+// TestSlowLine: nodes that tell of each other one by one and are slow delay the picture by no more than a look may take; who has answered is shown, the rest marked.
+func TestSlowLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ask := func(ctx context.Context, addr string) (*api.Node, error) {
+			i, _ := strconv.Atoi(strings.TrimSuffix(addr, ":1"))
+			select {
+			case <-time.After(2 * time.Second):
+				return node(fmt.Sprint(i), nil, link(fmt.Sprint(i+1))), nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+		began := time.Now()
+		p := fleet.Survey(t.Context(), ask, nil, "1:1")
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if got, want := picture(p), "1=ok() 3=silent(2) 2=ok(1)"; got != want {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+		for _, v := range p.Nodes {
+			if late := v.Error == "it has not answered in time"; late != (v.Node == nil) {
+				t.Errorf("%s: %q", v.ID, v.Error)
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // one that heeds nothing
+		release := make(chan struct{})
+		ask := func(context.Context, string) (*api.Node, error) {
+			<-release
+			return nil, errors.New("too late")
+		}
+		began := time.Now()
+		p := fleet.Survey(t.Context(), ask, nil, "x:1")
+		if took := time.Since(began); took != 5*time.Second || len(p.Nodes) != 1 || p.Nodes[0].Error != "it has not answered in time" {
+			t.Errorf("after %v: %+v", took, p.Nodes)
+		}
+		close(release)
 	})
 }
 
