@@ -75,6 +75,9 @@ func (f *Farm) mendTurn(now int64) {
 	}
 	r.wants = append(append(r.wants, f.core.Wants()...), r.later...)
 	r.later = r.later[:0]
+	if len(r.wants) > maxWants {
+		r.wants, r.layout = nil, 0 // all are looked at instead, as soon as there is room
+	}
 	copies := 0
 	for range repairTurn {
 		if r.tokens <= 0 || copies >= repairCopies || !f.core.Room() {
@@ -156,6 +159,9 @@ func (f *Farm) supply(now int64, key string) bool {
 
 // maxLater bounds the sessions that are looked at again because somebody was in them. What is left out is found by the next change of it.
 const maxLater = 1 << 16
+
+// maxWants bounds the sessions that are known to be short of copies while there is no room to make any.
+const maxWants = 1 << 17
 
 // tend looks after the copies that are here.
 func (f *Farm) tend(now, bytes int64) {

@@ -96,6 +96,7 @@ func (c *Core) tellAll(now int64, ch *Change, hash uint64, w *wait) {
 	defer func() { c.generation(hash, ch.Parcel.Gen) }()
 	h := c.track[hash]
 	told := 0
+	overflows := func(node message.Node) bool { return w == nil && c.overflows(node) }
 	what := message.State
 	if ch.Content {
 		what = message.Content
@@ -103,7 +104,7 @@ func (c *Core) tellAll(now int64, ch *Change, hash uint64, w *wait) {
 	c.eachHolder(h, func(node message.Node, isCurrent bool) {
 		switch {
 		case !isCurrent:
-		case c.neighbours[node] == nil, !ch.Awaited && c.overflows(node):
+		case c.neighbours[node] == nil, overflows(node):
 			c.setHolder(hash, node, false)
 		default:
 			c.tellOne(now, node, copyOf(what, ch.Key, &ch.Parcel), hash, w)
@@ -116,12 +117,12 @@ func (c *Core) tellAll(now int64, ch *Change, hash uint64, w *wait) {
 	}
 	h = c.track[hash]
 	isCurrent := func(n message.Node) bool { _, cur := h.has(c.numbers[n]); return cur }
-	more := slices.Clone(c.mirrors(now, hash, missing, isCurrent))
+	more := slices.Clone(c.mirrors(now, hash, missing, func(n message.Node) bool { return isCurrent(n) || overflows(n) }))
 	if len(more) < missing && w != nil { // an old copy may not be all that is left
 		more = append(more, c.keepers(now, hash, missing-len(more), func(n message.Node) bool { return isCurrent(n) || slices.Contains(more, n) })...)
 	}
 	if len(more) == 0 && told == 0 {
-		more = slices.Clone(c.absent(now, hash))
+		more = slices.DeleteFunc(slices.Clone(c.absent(now, hash)), overflows)
 	}
 	for _, node := range more {
 		switch {
@@ -146,7 +147,8 @@ func (c *Core) absent(now int64, hash uint64) []message.Node {
 	return nodesOf(c.chosen[:0], best, &c.chosen)
 }
 
-// overflows reports whether so much waits for a mirror that an update is left out, because nobody waits for it. The copy is made anew when there is room.
+// overflows reports whether so much waits for a mirror that an update is left out, because nobody waits for it. The copy is made anew when there is room: all are looked
+// at then, so those that are short of copies need not be kept in mind.
 func (c *Core) overflows(node message.Node) bool {
 	st := c.streams[node]
 	if st == nil || st.bytes < c.opt.Backlog {

@@ -153,12 +153,12 @@ func (c *Core) copied(now int64, from message.Node, m *message.Message) {
 		}
 		c.concluded(now, st, u, refusalOf(m, st.acked))
 	}
+	if st.overflow && st.bytes <= c.opt.Backlog/2 { // not when it is empty: where changes never cease it never is
+		st.overflow = false
+		c.rebalance(now)
+	}
 	if st.first == len(st.backlog) {
 		st.backlog, st.first = st.backlog[:0], 0
-		if st.overflow {
-			st.overflow = false
-			c.rebalance(now)
-		}
 	} else if st.first > 1024 && st.first > len(st.backlog)/2 {
 		n := copy(st.backlog, st.backlog[st.first:])
 		clear(st.backlog[n:])

@@ -219,7 +219,8 @@ var Table = []Option{
 		Name: "copy_backlog", Group: groupCopies, Unit: "bytes", Meta: "SIZE", Default: "64MiB",
 		Help: "Updates that may wait for one mirror before those for which no request waits are left out",
 		Detail: "With `ack` at `all` or `one` requests wait for their mirrors, so their number bounds what waits. With `none` a mirror that does not\n" +
-			"keep up gets the sessions whose updates were left out as a whole when it does again.",
+			"keep up gets the sessions whose updates were left out as a whole when it does again. Removals are never left out. Copies that\n" +
+			"repair makes do not come to this: they wait until less than 256 KiB do.",
 		value: size(1<<20, 1<<40, func(c *Config) *int64 { return &c.CopyBacklog }),
 	},
 	{
