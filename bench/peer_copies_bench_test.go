@@ -78,7 +78,7 @@ func (f *copyFarm) act() {
 					f.confirmed++
 				case core.Arrived:
 					f.arrived++
-					c.Settled(f.now, a.Parcel.Key, 1, false)
+					c.Settled(f.now, a.Parcel.Key, 1, nil)
 				}
 			}
 		}

@@ -53,7 +53,7 @@ func (f *coreFarm) act() {
 					c.Taken(f.now, a.Move, core.TakenOK, &engine.Parcel{Key: a.Key, Body: f.body, Gen: 1, Version: 1, Minutes: 20, Left: int64(time.Minute)})
 				case core.Arrived:
 					f.moves++
-					c.Settled(f.now, a.Parcel.Key, 1, false)
+					c.Settled(f.now, a.Parcel.Key, 1, nil)
 				}
 			}
 		}

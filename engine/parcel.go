@@ -11,7 +11,7 @@ type Parcel struct {
 	Reserved      bool
 	Minutes       uint32 // sliding life
 	Left          int64  // ns of it that remain; meaningless if Minutes is 0
-	Gen           uint32 // moves so far; see newer
+	Gen           uint32 // moves so far; see rank.newer
 	Version       uint32 // saves so far that changed the content
 	Uninitialized bool
 	Cookie        uint32 // of the latest lock; 1 if there has been none
@@ -28,12 +28,6 @@ func (p *Parcel) unpaid() int64 {
 		return 0
 	}
 	return int64(cap(p.Body))
-}
-
-// newer reports whether the parcel is a later state of the session than this one. Generations are raised by each move and saves by each version, so a copy
-// that was left behind by a move is older than the one that moved on, whatever was saved to it since. Requires the session entered.
-func (p *Parcel) newer(s *session) bool {
-	return p.Gen > s.gen || p.Gen == s.gen && p.Version > s.version
 }
 
 // load makes the record the session of a parcel. The caller accounts for the memory, the lock and the wheel. Requires the session entered.

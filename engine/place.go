@@ -1,5 +1,7 @@
 package engine
 
+import "bytes"
+
 // Placed says what became of a session that came without being asked for.
 type Placed uint8
 
@@ -20,26 +22,70 @@ func (p Placed) String() string { return placedNames[p] }
 // Place puts a session here that comes from another node although nobody here has asked for it: at the other's end, or because its last word was late.
 // There may be a copy here already: the newer stays, by generation and version. Never blocks.
 func (e *Engine) Place(now Time, lane int, p Parcel) Placed {
+	result, _ := e.place(now, lane, &p, &rank{gen: p.Gen})
+	return result
+}
+
+// Clash is what has become of two states of one session that have met.
+type Clash struct {
+	Kept bool    // the one that was here stays
+	Gen  uint32  // of the one that stays, from now on
+	Lost *Parcel // the one that has given way; nil if what is in both is the same
+}
+
+// Meet is Place for a session that may have been served here without its last holder knowing of that. It is compared as if it were of generation gen: that of before its
+// move, which says nothing about which of the two is newer; of two that are equal it is the newer. The one that stays is above the other when they are compared by their
+// generations: copies of both may be elsewhere. clash is set if there was one here.
+func (e *Engine) Meet(now Time, lane int, p Parcel, gen uint32) (result Placed, clash *Clash) {
+	return e.place(now, lane, &p, &rank{gen: gen, lift: true})
+}
+
+// rank says how a parcel is compared with what is here.
+type rank struct {
+	gen   uint32
+	lift  bool // what stays is lifted above it, and compared with it
+	clash *Clash
+}
+
+// newer reports whether a parcel is a later state of the session than this one. Generations are raised by each move and saves by each version, so a copy that was left
+// behind by a move is older than the one that moved on, whatever was saved to it since. Requires the session entered.
+func (r *rank) newer(p *Parcel, s *session) bool {
+	if r.gen != s.gen {
+		return r.gen > s.gen
+	}
+	return p.Version > s.version || p.Version == s.version && p.Gen > s.gen
+}
+
+// met takes note of two states, of which the first has given way. Requires the session entered.
+func (r *rank) met(lost, stays *Parcel, kept bool) {
+	r.clash = &Clash{Kept: kept, Gen: stays.Gen}
+	if !bytes.Equal(lost.Body, stays.Body) {
+		own := *lost
+		r.clash.Lost = &own
+	}
+}
+
+func (e *Engine) place(now Time, lane int, p *Parcel, r *rank) (Placed, *Clash) {
 	key := []byte(p.Key)
 	hash := e.Hash(key)
 	for {
 		s := e.index.find(hash, key)
 		switch {
 		case s == nil:
-			if e.placeNew(now, lane, hash, key, &p) {
-				return PlacedNew
+			if e.placeNew(now, lane, hash, key, p) {
+				return PlacedNew, nil
 			}
 			// Somebody else was quicker.
 		case s.gate.tryEnter():
-			if result, ok := e.placeOver(now, lane, s, &p); ok {
-				return result
+			if result, ok := e.placeOver(now, lane, s, p, r); ok {
+				return result, r.clash
 			}
 			// It was just gone.
 		case e.queue.landSought(s):
-			e.moveIn(now, lane, s, &p)
-			return PlacedSought
+			e.moveIn(now, lane, s, p)
+			return PlacedSought, nil
 		default:
-			return PlacedBusy
+			return PlacedBusy, nil
 		}
 	}
 }
@@ -59,14 +105,26 @@ func (e *Engine) placeNew(now Time, lane int, hash uint64, key []byte, p *Parcel
 }
 
 // placeOver compares the parcel with the session that is here, which is entered and which it leaves. It returns false if that is gone.
-func (e *Engine) placeOver(now Time, lane int, s *session, p *Parcel) (Placed, bool) {
+func (e *Engine) placeOver(now Time, lane int, s *session, p *Parcel, r *rank) (Placed, bool) {
 	defer e.leave(lane, s)
 	if e.gone(now, lane, s) {
 		return 0, false
 	}
-	if !p.newer(s) {
+	if !r.newer(p, s) {
 		e.counts.add(lane, countKeptNewer)
+		if r.lift {
+			if s.gen < p.Gen || s.gen == p.Gen && s.version <= p.Version {
+				s.gen = p.Gen
+				raise(&s.gen)
+			}
+			here := s.view(now)
+			r.met(p, &here, true)
+		}
 		return KeptNewer, true
+	}
+	if r.lift {
+		here := s.parcel(now)
+		r.met(&here, p, false)
 	}
 	e.replace(now, lane, s, p)
 	return PlacedNewer, true

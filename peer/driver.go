@@ -260,18 +260,18 @@ func (t *taker) taken(now int64) {
 // placement is a session that could not be put into service at once, because somebody is in the one that is here.
 type placement struct {
 	parcel *engine.Parcel
-	from   message.Node
+	rank   uint32
 }
 
 // arrive puts a session into service.
 func (f *Farm) arrive(a core.Arrived) {
 	if a.Fetch != nil {
 		if waiting := f.engine.Arrived(f.opt.Now(), engine.NoLane, a.Fetch, *a.Parcel); waiting >= 0 {
-			f.core.Settled(f.now(), a.Parcel.Key, waiting, false)
+			f.core.Settled(f.now(), a.Parcel.Key, waiting, nil)
 			return
 		}
 	}
-	f.placing = append(f.placing, placement{a.Parcel, a.From})
+	f.placing = append(f.placing, placement{a.Parcel, a.Rank})
 	f.place(f.now())
 }
 
@@ -281,7 +281,7 @@ func (f *Farm) place(now int64) {
 	f.placing = nil
 	for _, p := range all {
 		f.guard(func() {
-			if !f.placed(now, p.parcel) {
+			if !f.placed(now, p) {
 				f.placing = append(f.placing, p)
 			}
 		})
@@ -289,8 +289,9 @@ func (f *Farm) place(now int64) {
 }
 
 // placed puts a session into service, or finds that the one that is here is newer. It returns false if nothing can be said yet.
-func (f *Farm) placed(now int64, p *engine.Parcel) bool {
-	result := f.engine.Place(f.opt.Now(), engine.NoLane, *p)
+func (f *Farm) placed(now int64, a placement) bool {
+	p := a.parcel
+	result, clash := f.engine.Meet(f.opt.Now(), engine.NoLane, *p, a.rank)
 	switch result {
 	case engine.PlacedBusy:
 		return false
@@ -299,6 +300,6 @@ func (f *Farm) placed(now int64, p *engine.Parcel) bool {
 			f.engine.Unreserve(cap(p.Body))
 		}
 	}
-	f.core.Settled(now, p.Key, 0, result == engine.KeptNewer || result == engine.PlacedNewer)
+	f.core.Settled(now, p.Key, 0, clash)
 	return true
 }

@@ -53,12 +53,13 @@ type Verdict struct {
 	Verdict  OriginalVerdict
 }
 
-// Arrived puts a session into service that this node looked for, or, if Fetch is nil, that nobody here is known to wait for (engine.Place).
+// Arrived puts a session into service that this node looked for, or, if Fetch is nil, that nobody here is known to wait for (engine.Meet).
 // Its outcome is passed to Settled.
 type Arrived struct {
 	Fetch  *engine.Fetch
 	Parcel *engine.Parcel
 	From   message.Node
+	Rank   uint32 // the generation by which it is compared with what is here; see engine.Meet
 }
 
 // Missing says to the engine that a session is nowhere, or, if Undecided, that nobody can say where it is.
@@ -149,7 +150,7 @@ type Event string
 const (
 	SessionArrived   Event = "session_arrived"    // a session has come here
 	SessionLeft      Event = "session_left"       // a session has gone to another node
-	SessionConflict  Event = "session_conflict"   // two copies met; the older one was dropped
+	SessionConflict  Event = "session_conflict"   // two states met; the older one has given way
 	SessionRecovered Event = "session_recovered"  // a copy became this node's because the node it came from has ended
 	MoveCalledOff    Event = "move_called_off"    // a move took too long or was refused; the session has stayed
 	SearchUndecided  Event = "search_undecided"   // nobody could say where a session is

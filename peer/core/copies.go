@@ -27,7 +27,7 @@ type copies struct {
 	shelfOrder []*shelved // the same, to walk over
 	shelfBytes int64
 	inflows    map[message.Node]*inflow
-	confessing map[message.Node]bool             // owners that have yet to hear that
+	confessing map[message.Node]map[string]stamp // owners that have yet to hear that, and what they are being told
 	taken      map[message.Node]map[string]stamp // by owner: what may have been taken over while it counted as dead
 	tombs      *recent[uint64, uint32]           // by the hash of the key: the generation in which the session was removed
 	dirty      bool                              // something is to be acknowledged
@@ -59,7 +59,7 @@ func newCopies() copies {
 	return copies{
 		track: map[uint64]holders{}, numbers: map[message.Node]uint16{}, changes: map[string]*wait{}, making: map[uint64]int{}, streams: map[message.Node]*stream{},
 		ghosts: newRecent[message.Node, bool](maxQueries), ceased: newRecent[message.Node, bool](maxQueries),
-		shelf: map[string]*shelved{}, inflows: map[message.Node]*inflow{}, taken: map[message.Node]map[string]stamp{}, confessing: map[message.Node]bool{},
+		shelf: map[string]*shelved{}, inflows: map[message.Node]*inflow{}, taken: map[message.Node]map[string]stamp{}, confessing: map[message.Node]map[string]stamp{},
 		tombs: newRecent[uint64, uint32](maxTombs),
 	}
 }
@@ -89,6 +89,9 @@ func (c *Core) retain(now int64, m *Move) {
 		return
 	}
 	delete(c.track, hash)
+	if m.beaten { // the addressee has copies of its own state, before which this one would come: its generation has been raised
+		return
+	}
 	p := *m.parcel
 	p.Reserved = false
 	age(&p, now-m.began)
@@ -115,6 +118,10 @@ func (c *Core) stay(now int64, m *Move) {
 // inherit tells those who have copies of a session that has come here that it is ours now.
 func (c *Core) inherit(now int64, h *held) {
 	if e := c.shelf[h.it.key]; e != nil {
+		if e.owner != h.from && e.owner != c.opt.Node { // it may have gone to h.from, or serve it still, on the other side of a cut, and believe that its copy is here
+			c.supplanted(e.owner, e.key, stampOf(h.parcel, h.gen))
+			c.confess(now, e.owner)
+		}
 		c.retire(now, e, h.gen)
 	}
 	if c.opt.Copies < 2 {

@@ -31,6 +31,8 @@ type Core struct {
 	finished   *recent[message.ID, bool] // of other nodes' moves to here: nothing more will come of them
 	broadcasts *recent[broadcast, bool]  // originals' queries that have been seen; true for our own
 	fresh      *recent[string, fresh]    // sessions that originals have just sent here
+	declined   *recent[message.ID, bool] // hand-overs of sessions of which a newer state is here: what came is in the quarantine
+	moved      *recent[uint64, uint32]   // by the hash of the key: the generation with which it has come here
 
 	neighbours map[message.Node]*neighbour
 	sum        uint32       // of the neighbours; see announce
@@ -139,6 +141,8 @@ func New(opt Options) *Core {
 		heard:    newRecent[uint64, uint32](maxMemory), outcomes: newRecent[message.ID, bool](maxMemory),
 		finished: newRecent[message.ID, bool](maxMemory), broadcasts: newRecent[broadcast, bool](maxMemory),
 		fresh:      newRecent[string, fresh](maxMemory),
+		declined:   newRecent[message.ID, bool](maxMemory),
+		moved:      newRecent[uint64, uint32](maxMemory),
 		neighbours: map[message.Node]*neighbour{},
 		copies:     newCopies(),
 		originals:  map[int]bool{},
@@ -357,6 +361,8 @@ func (c *Core) sweep(now int64) {
 	c.outcomes.forget(now)
 	c.finished.forget(now)
 	c.fresh.forget(now)
+	c.declined.forget(now)
+	c.moved.forget(now)
 	c.broadcasts.forget(now)
 	c.ghosts.forget(now)
 	c.ceased.forget(now)

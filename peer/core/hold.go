@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/farmstate/farmstate/engine"
@@ -39,6 +40,9 @@ func (c *Core) transfer(now int64, from message.Node, m *message.Message, sight 
 			return
 		case m.Gen > h.gen && h.from == from:
 			c.discard(now, h) // the holder had given it up before it made this one
+		case h.orphan && m.NoRoom:
+			c.refuse(from, m, message.NoRoom, engine.Sight{})
+			return
 		case h.orphan && older(m.Gen, m.Parcel.Version, h.gen, h.parcel.Version):
 			c.swallow(now, from, m, h)
 			return
@@ -49,9 +53,12 @@ func (c *Core) transfer(now int64, from message.Node, m *message.Message, sight 
 			return
 		}
 	}
-	if reason := c.unfit(it, m, sight); reason != 0 {
+	if e := c.shelf[m.Key]; e != nil && c.outranks(now, e, from, m) {
+		sight = engine.Sight{State: engine.SightHere, Gen: e.p.Gen, Version: e.p.Version}
+	}
+	if reason := c.unfit(now, it, m, sight); reason != 0 {
 		if reason == message.Newer {
-			c.counts.Conflicts++
+			c.decline(now, m, sight.Gen)
 		}
 		c.refuse(from, m, reason, sight)
 		return
@@ -71,9 +78,15 @@ func (c *Core) transfer(now int64, from message.Node, m *message.Message, sight 
 // swallow takes an older copy out of the farm than the one that is held here, whose holder has ended. Others may have another one still: the farm is
 // asked again.
 func (c *Core) swallow(now int64, from message.Node, m *message.Message, h *held) {
+	lost := m.Parcel
 	c.dropParcel(m)
-	c.counts.Conflicts++
-	c.do(Notice{What: SessionConflict, Key: h.it.key, Node: from, Addr: m.Addr})
+	if lost.Key = h.it.key; !bytes.Equal(lost.Body, h.parcel.Body) {
+		lost.Gen = m.Gen
+		c.quarantine(&lost, h.gen)
+	} else {
+		c.counts.Conflicts++
+		c.do(Notice{What: SessionConflict, Key: h.it.key, Node: from, Addr: m.Addr})
+	}
 	c.send(from, m.Addr, &message.Message{Kind: message.Held, ID: m.ID, Key: m.Key, Gen: m.Gen})
 	if s := h.it.search; s != nil {
 		s.found, s.pending = true, nil
@@ -83,14 +96,14 @@ func (c *Core) swallow(now int64, from message.Node, m *message.Message, h *held
 }
 
 // unfit says why a session that was sent here cannot be taken; 0 if it can.
-func (c *Core) unfit(it *item, m *message.Message, sight engine.Sight) message.Reason {
+func (c *Core) unfit(now int64, it *item, m *message.Message, sight engine.Sight) message.Reason {
 	asked := it.search != nil
 	switch {
 	case m.NoRoom || c.holding >= maxHolding:
 		return message.NoRoom
 	case it.move != nil || it.settling || sight.State == engine.SightAway || sight.State == engine.SightOccupied:
 		return message.Busy
-	case sight.State == engine.SightHere && older(m.Gen, m.Parcel.Version, sight.Gen, sight.Version) && c.opt.Weaken&NoGenerationCheck == 0:
+	case sight.State == engine.SightHere && c.givesWay(now, it, m, sight) && c.opt.Weaken&NoGenerationCheck == 0:
 		return message.Newer
 	case c.leaving && !asked && sight.State != engine.SightSought:
 		return message.Leaving
@@ -183,7 +196,8 @@ func (c *Core) serve(now int64, h *held) {
 	c.unhold(h)
 	it.went = pointer{}
 	c.settle(it, true)
-	a := Arrived{Parcel: p, From: h.from}
+	a := Arrived{Parcel: p, From: h.from, Rank: c.rank(now, it, h.gen)}
+	c.moved.put(now, now+movedLife, it.hash(c), h.gen)
 	if s := it.search; s != nil {
 		delete(c.searches, s.id)
 		it.search = nil
@@ -195,17 +209,16 @@ func (c *Core) serve(now int64, h *held) {
 	c.do(Notice{What: SessionArrived, Key: it.key, Node: h.from, Addr: h.addr})
 }
 
-// Settled reports that what an Arrived brought is in service, and how many requests waited for it here. conflict says that there was another copy, and that the
-// newer of both is in service now.
-func (c *Core) Settled(now int64, key string, waiting int, conflict bool) {
+// Settled reports that what an Arrived brought is in service, and how many requests waited for it here. If there was another state of it, clash says which of the two is in
+// service now.
+func (c *Core) Settled(now int64, key string, waiting int, clash *engine.Clash) {
 	it := c.items[key]
 	if it == nil {
 		return
 	}
 	c.settle(it, false)
-	if conflict {
-		c.counts.Conflicts++
-		c.do(Notice{What: SessionConflict, Key: key})
+	if clash != nil {
+		c.clashed(it, clash)
 	}
 	if waiting > 1 {
 		it.stay = now + min(int64(waiting-1)*stayEach, stayMost)

@@ -144,7 +144,7 @@ func (c *Core) Flush() {
 		if in.pausing > 0 {
 			upTo-- // the last one has not been dealt with
 		}
-		if c.confessing[in.node] {
+		if c.confessing[in.node] != nil {
 			upTo = in.told
 		}
 		in.dirty = false
@@ -171,7 +171,9 @@ func (c *Core) takeIn(now int64, in *inflow, m *message.Message, sight engine.Si
 		return c.takeState(now, in.node, m, sight)
 	case message.Drop:
 		hash := c.hashOf(m.Key)
-		if e := c.shelf[m.Key]; e != nil && e.p.Gen <= m.Gen {
+		e := c.shelf[m.Key]
+		beaten := e != nil && e.owner != in.node && e.p.Gen == m.Gen && !m.Tomb // its own state has given way to the one that is here
+		if e != nil && e.p.Gen <= m.Gen && !beaten {
 			c.retire(now, e, m.Gen)
 		}
 		c.do(Forget{Key: m.Key})
@@ -212,6 +214,7 @@ func (c *Core) takeState(now int64, from message.Node, m *message.Message, sight
 	}
 	theirs := stampOf(&m.Parcel, m.Gen)
 	e := c.shelf[m.Key]
+	twin := c.twins(e, owner, m)
 	switch {
 	case m.NoRoom:
 		if e != nil && stampOf(&e.p, e.p.Gen).before(theirs) {
@@ -229,6 +232,8 @@ func (c *Core) takeState(now int64, from message.Node, m *message.Message, sight
 			return 0, message.Refusal{} // it has come late
 		case theirs.before(ours) && c.opt.Weaken&NoEpoch == 0:
 			return message.Newer, message.Refusal{Gen: ours.gen, Version: ours.version}
+		case twin && e.owner != c.opt.Node && c.alive(now, e.owner) && slices.Compare(e.owner[:], owner[:]) < 0:
+			return message.Newer, message.Refusal{Gen: ours.gen, Version: ours.version}
 		case m.Change == message.State && (e.p.Version != m.Parcel.Version || e.owner != owner && e.owner != m.Base):
 			return message.Lacking, message.Refusal{}
 		}
@@ -236,7 +241,7 @@ func (c *Core) takeState(now int64, from message.Node, m *message.Message, sight
 		if c.opt.Look != nil {
 			sight = c.opt.Look(m.Key)
 		}
-		if reason, r, ok := c.meets(from, m, sight); !ok {
+		if reason, r, ok := c.meets(now, from, m, sight); !ok {
 			return reason, r
 		}
 		if m.Change == message.State {
@@ -256,18 +261,22 @@ func (c *Core) takeState(now int64, from message.Node, m *message.Message, sight
 			c.retire(now, e, m.Gen)
 		}
 	}
-	e = c.put(now, m.Key, hash, owner, &p)
+	c.put(now, m.Key, hash, owner, &p)
 	if before != owner && before != c.opt.Node {
 		// It may have moved from there, which would not matter. Or the two have been apart, and both serve it: then this is how the one with the older state learns of the
 		// newer, even if nobody asks it for the session any more.
-		c.offered(e, before)
+		s := theirs
+		if twin {
+			s.version = removedVersion // or it would take what it has for the same
+		}
+		c.supplanted(before, m.Key, s)
 		c.confess(now, before)
 	}
 	return 0, message.Refusal{}
 }
 
 // meets compares the state of a session that another node serves with what is served here. ok says that it may go on the shelf.
-func (c *Core) meets(from message.Node, m *message.Message, sight engine.Sight) (reason message.Reason, r message.Refusal, ok bool) {
+func (c *Core) meets(now int64, from message.Node, m *message.Message, sight engine.Sight) (reason message.Reason, r message.Refusal, ok bool) {
 	var gen, version uint32
 	it := c.items[m.Key]
 	w := c.changes[m.Key]
@@ -283,7 +292,7 @@ func (c *Core) meets(from message.Node, m *message.Message, sight engine.Sight) 
 		}
 		return 0, r, true
 	case it != nil && it.move != nil && it.move.parcel != nil:
-		gen, version = it.move.parcel.Gen, it.move.parcel.Version
+		gen, version = before(it.move.parcel.Gen), it.move.parcel.Version
 	case sight.State == engine.SightHere:
 		gen, version = sight.Gen, sight.Version
 	case sight.State == engine.SightAway || sight.State == engine.SightOccupied || it != nil && (it.move != nil || it.settling):
@@ -300,6 +309,8 @@ func (c *Core) meets(from message.Node, m *message.Message, sight engine.Sight) 
 		w.over = true
 		delete(c.changes, m.Key)
 		c.do(Supersede{Change: w.ch, Newer: true})
+	case it != nil && it.move != nil && it.move.state == moveOffered && !it.move.original:
+		c.yield(now, it.move, m.Gen)
 	case it != nil && (it.move != nil || it.adoption != nil):
 		return message.Busy, r, false
 	default:

@@ -63,8 +63,8 @@ func (c *Core) Unfinished() string {
 		}
 	}
 	for _, n := range c.order {
-		if in := c.inflows[n.node]; in != nil && in.pausing > 0 || c.confessing[n.node] {
-			return fmt.Sprintf("updates of %s are not acknowledged, confessing=%v", n.node, c.confessing[n.node])
+		if in := c.inflows[n.node]; in != nil && in.pausing > 0 || c.confessing[n.node] != nil {
+			return fmt.Sprintf("updates of %s are not acknowledged, confessing=%v", n.node, c.confessing[n.node] != nil)
 		}
 	}
 	return ""

@@ -24,6 +24,7 @@ type Move struct {
 	deadline int64
 	resend   int64
 	original bool // to an original
+	beaten   bool // the addressee serves a newer state, and this one has given way
 }
 
 // Parcel is what travels, once the session has been taken.
@@ -261,11 +262,11 @@ func (c *Core) refused(now int64, from message.Node, r *message.Message) {
 		c.callOff(now, m)
 		return
 	}
-	if older(m.parcel.Gen, m.parcel.Version, r.Theirs, r.Parcel.Version) {
+	if older(before(m.parcel.Gen), m.parcel.Version, r.Theirs, r.Parcel.Version) {
 		c.outcomes.put(now, now+outcomeLife, m.id, false)
+		m.beaten = true
 		c.gone(now, m)
-		c.counts.Conflicts++
-		c.do(Notice{What: SessionConflict, Key: it.key, Node: from, Addr: m.addr})
+		c.quarantine(m.parcel, r.Theirs)
 		c.proceed(now, it)
 		c.tidy(now, it)
 		return

@@ -146,7 +146,7 @@ func TestRefused(t *testing.T) {
 		return m
 	}
 	t.Run("newer", func(t *testing.T) {
-		for _, than := range [][2]uint32{{4, 7}, {4, 8}, {5, 1}} {
+		for _, than := range [][2]uint32{{3, 7}, {3, 8}, {4, 6}, {4, 7}, {4, 8}, {5, 1}} {
 			r := newRig(t, "B")
 			r.offers(4, 7)
 			r.gets('B', newer(r, than[0], than[1]))
@@ -159,7 +159,7 @@ func TestRefused(t *testing.T) {
 	t.Run("newer, but it is not", func(t *testing.T) {
 		r := newRig(t, "B")
 		r.offers(4, 7)
-		r.gets('B', newer(r, 4, 6))
+		r.gets('B', newer(r, 3, 6)) // before the move ours was 3.7
 		r.want("stayed", "B<-abort")
 		r.quiet()
 	})
@@ -182,7 +182,11 @@ func TestRefuses(t *testing.T) {
 		{name: "leaving, and somebody waits for it", sight: engine.Sight{State: engine.SightSought}, room: true, leave: true, want: "H<-held"},
 		{name: "older than ours", sight: here, gen: 3, ver: 9, room: true, want: "H<-refused newer"},
 		{name: "the same as ours", sight: here, gen: 4, ver: 7, room: true, want: "H<-refused newer"},
-		{name: "newer than ours", sight: here, gen: 4, ver: 8, room: true, want: "H<-held"},
+		{name: "older than ours before its move", sight: here, gen: 4, ver: 8, room: true, want: "H<-refused newer"},
+		{name: "with fewer saves than ours before its move", sight: here, gen: 5, ver: 6, room: true, want: "H<-refused newer"},
+		{name: "the same as ours before its move", sight: here, gen: 5, ver: 7, room: true, want: "H<-held"},
+		{name: "newer than ours", sight: here, gen: 5, ver: 8, room: true, want: "H<-held"},
+		{name: "of a later generation than ours", sight: here, gen: 6, ver: 1, room: true, want: "H<-held"},
 		{name: "ours is on its way", sight: engine.Sight{State: engine.SightAway}, gen: 9, room: true, want: "H<-refused busy"},
 		{name: "somebody is in it", sight: engine.Sight{State: engine.SightOccupied}, gen: 9, room: true, want: "H<-refused busy"},
 	} {

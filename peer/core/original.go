@@ -241,7 +241,7 @@ func (c *Core) OriginalTransfer(now int64, t *OriginalTransfer, sight engine.Sig
 	c.fresh.put(now, end, it.key, fresh{now + originalPause, end})
 	it.went = pointer{}
 	c.settle(it, true)
-	a := Arrived{Parcel: t.Parcel}
+	a := Arrived{Parcel: t.Parcel, Rank: t.Parcel.Gen}
 	if s := it.search; s != nil {
 		delete(c.searches, s.id)
 		it.search = nil

@@ -167,10 +167,11 @@ func (c *Core) flushTouches(now int64, st *stream) {
 // known takes in Shelved: a mirror asks whether its copies are good. Of those that we do not count among ours it is told to drop them.
 func (c *Core) known(now int64, from message.Node, m *message.Message) {
 	n := c.numbers[from]
-	_ = message.EachShelved(m.Parcel.Body, func(key string, gen, _ uint32) bool {
+	_ = message.EachShelved(m.Parcel.Body, func(key string, gen, version uint32) bool {
 		hash := c.hashOf(key)
 		it := c.items[key]
-		if e := c.shelf[key]; e != nil && e.p.Gen > gen { // it has moved on, and this one was forgotten on the way
+		e := c.shelf[key]
+		if e != nil && (e.p.Gen > gen || e.owner != c.opt.Node && e.p.Gen == gen && e.p.Version >= version) { // it has moved on, or given way, and this one was forgotten on the way
 			c.push(now, from, &message.Message{Change: message.Drop, Key: key, Gen: gen}, nil, hash)
 			return true
 		}

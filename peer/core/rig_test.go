@@ -204,7 +204,7 @@ func (r *rig) taken(o Outcome, gen, version uint32) {
 
 // settled answers the latest Arrived.
 func (r *rig) settled(waiting int) {
-	r.c.Settled(r.now, key, waiting, false)
+	r.c.Settled(r.now, key, waiting, nil)
 	r.collect()
 }
 

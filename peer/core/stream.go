@@ -130,7 +130,7 @@ func (c *Core) copied(now int64, from message.Node, m *message.Message) {
 		return
 	}
 	if m.Heard > 0 {
-		c.heardWord(st, m.Heard)
+		c.heardWord(now, st, m.Heard)
 	}
 	if m.Update == 0 && st.acked > 0 {
 		c.restart(now, st) // it has forgotten
@@ -168,19 +168,28 @@ func (c *Core) copied(now int64, from message.Node, m *message.Message) {
 }
 
 // heardWord takes note that our confession up to an update has been dealt with.
-func (c *Core) heardWord(st *stream, upTo uint64) {
+func (c *Core) heardWord(now int64, st *stream, upTo uint64) {
 	for i := st.first; i < len(st.backlog) && st.backlog[i].m.Update <= upTo; i++ {
 		if u := &st.backlog[i]; u.word {
 			u.word = false
-			c.confessed(st)
+			c.confessed(now, st)
 		}
 	}
 }
 
 // confessed lets what the other side has sent be acknowledged: it knows what may have been taken over.
-func (c *Core) confessed(st *stream) {
-	delete(c.taken, st.node)
+func (c *Core) confessed(now int64, st *stream) {
+	t := c.taken[st.node]
+	for key, s := range c.confessing[st.node] {
+		if t[key] == s { // otherwise there is more to tell of it by now
+			delete(t, key)
+		}
+	}
+	if len(t) == 0 {
+		delete(c.taken, st.node)
+	}
 	delete(c.confessing, st.node)
+	c.confess(now, st.node)
 	if in := c.inflows[st.node]; in != nil {
 		in.dirty, c.dirty = true, true
 	}
@@ -208,7 +217,7 @@ func (c *Core) concluded(now int64, st *stream, u update, r *message.Refusal) {
 			}
 		}
 		if u.word {
-			c.confessed(st)
+			c.confessed(now, st)
 		}
 		if u.w != nil {
 			c.acknowledged(now, u.w, st.node)

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -251,7 +252,7 @@ func (c *Core) adopted(now int64, ad *adoption) {
 	ad.p.Body = body
 	it.went = pointer{}
 	c.do(Forget{Key: it.key})
-	c.do(Arrived{Fetch: ad.fetch, Parcel: ad.p, From: ad.owner})
+	c.do(Arrived{Fetch: ad.fetch, Parcel: ad.p, From: ad.owner, Rank: ad.p.Gen})
 	c.want(it.key) // to make what is still missing, and drop what is too much
 }
 
@@ -273,13 +274,18 @@ func (c *Core) beaten(now int64, ad *adoption) {
 
 // offered takes note that a copy of an owner that counts as dead may have been taken over.
 func (c *Core) offered(e *shelved, owner message.Node) {
+	c.supplanted(owner, e.key, stampOf(&e.p, e.p.Gen))
+}
+
+// supplanted takes note that another state of an owner's session may be served than the one that it has.
+func (c *Core) supplanted(owner message.Node, key string, s stamp) {
 	t := c.taken[owner]
 	if t == nil {
 		t = map[string]stamp{}
 		c.taken[owner] = t
 	}
 	if len(t) < maxTaken {
-		t[e.key] = stampOf(&e.p, e.p.Gen)
+		t[key] = s
 	}
 }
 
@@ -293,10 +299,10 @@ func (c *Core) confess(now int64, owner message.Node) {
 	if len(t) == 0 || c.neighbours[owner] == nil {
 		return
 	}
-	if c.confessing[owner] {
-		return
+	if c.confessing[owner] != nil {
+		return // the rest follows
 	}
-	c.confessing[owner] = true
+	c.confessing[owner] = maps.Clone(t)
 	keys := make([]string, 0, len(t))
 	for key := range t {
 		keys = append(keys, key)

@@ -353,7 +353,7 @@ func (n *mate) arrive(a core.Arrived) {
 	}
 	if a.Fetch != nil {
 		if waiting := n.engine.Arrived(n.time(), engine.NoLane, a.Fetch, *a.Parcel); waiting >= 0 {
-			n.core.Settled(s.now, a.Parcel.Key, waiting, false)
+			n.core.Settled(s.now, a.Parcel.Key, waiting, nil)
 			return
 		}
 	}
@@ -361,7 +361,7 @@ func (n *mate) arrive(a core.Arrived) {
 }
 
 func (n *mate) placeIt(a core.Arrived) {
-	placed := n.engine.Place(n.time(), engine.NoLane, *a.Parcel)
+	placed, clash := n.engine.Meet(n.time(), engine.NoLane, *a.Parcel, a.Rank)
 	n.sim.tracef("%s places %s: %s", n.name, a.Parcel.Key, placed)
 	switch placed {
 	case engine.PlacedBusy:
@@ -373,7 +373,7 @@ func (n *mate) placeIt(a core.Arrived) {
 			n.engine.Unreserve(cap(a.Parcel.Body))
 		}
 	}
-	n.core.Settled(n.sim.now, a.Parcel.Key, 0, placed == engine.KeptNewer || placed == engine.PlacedNewer)
+	n.core.Settled(n.sim.now, a.Parcel.Key, 0, clash)
 }
 
 // receive takes in a message from a link.

@@ -371,28 +371,42 @@ func (m *model) load(x *record, p *engine.Parcel) {
 	x.life, x.write, x.gen, x.version, x.cookie, x.locked = living, content(p.Body), p.Gen, p.Version, p.Cookie, p.Locked
 }
 
-func (m *model) place(p *engine.Parcel) engine.Placed {
+func (m *model) place(p *engine.Parcel, rank uint32) (engine.Placed, *engine.Clash) {
 	x := m.recs[p.Key]
 	switch {
 	case x == nil:
 		x = &record{key: p.Key, life: void}
 		m.add(x)
 		m.load(x, p)
-		return engine.PlacedNew
+		return engine.PlacedNew, nil
 	case x.life == sought && x.away:
 		m.load(x, p)
 		m.land(x)
-		return engine.PlacedSought
+		return engine.PlacedSought, nil
 	case x.away || x.running || x.life != living:
-		return engine.PlacedBusy
-	case p.Gen < x.gen || p.Gen == x.gen && p.Version <= x.version:
-		return engine.KeptNewer
+		return engine.PlacedBusy, nil
+	case rank < x.gen || rank == x.gen && (p.Version < x.version || p.Version == x.version && p.Gen <= x.gen):
+		if x.gen < p.Gen || x.gen == p.Gen && x.version <= p.Version {
+			x.gen = p.Gen + 1
+		}
+		lost := *p
+		return engine.KeptNewer, &engine.Clash{Kept: true, Gen: x.gen, Lost: differs(&lost, content(p.Body), x.write)}
 	}
+	lost := engine.Parcel{Key: x.key, Body: body(x.write), Gen: x.gen, Version: x.version}
+	clash := &engine.Clash{Gen: p.Gen, Lost: differs(&lost, x.write, content(p.Body))}
 	m.load(x, p)
 	x.queue = append(x.waiters, x.queue...)
 	x.waiters = nil
 	m.run(x)
-	return engine.PlacedNewer
+	return engine.PlacedNewer, clash
+}
+
+// differs is the state that has given way; nil if the other one has the same content.
+func differs(lost *engine.Parcel, write, other uint64) *engine.Parcel {
+	if write == other {
+		return nil
+	}
+	return lost
 }
 
 func (m *model) missing(f *engine.Fetch) {

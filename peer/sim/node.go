@@ -37,7 +37,7 @@ type store interface {
 	left(m *core.Move)
 	stayed(m *core.Move)
 	arrived(f *engine.Fetch, p *engine.Parcel) (waiting int)
-	place(p *engine.Parcel) engine.Placed
+	place(p *engine.Parcel, rank uint32) (engine.Placed, *engine.Clash)
 	missing(f *engine.Fetch)
 	undecided(f *engine.Fetch)
 	done(f *engine.Fetch) bool
@@ -135,6 +135,7 @@ func (n *node) carryOut(a core.Action) {
 			delete(n.misses, a.Key)
 		}
 	case core.Drop:
+	case core.Quarantine:
 	case core.Notice:
 		s.tracef("%s notice %s %s", n.name(), a.What, a.Key)
 		s.notices[a.What]++
@@ -189,7 +190,7 @@ func (n *node) arrive(a core.Arrived) {
 	}
 	if a.Fetch != nil {
 		if waiting := n.store.arrived(a.Fetch, a.Parcel); waiting >= 0 {
-			n.core.Settled(s.now, a.Parcel.Key, waiting, false)
+			n.core.Settled(s.now, a.Parcel.Key, waiting, nil)
 			return
 		}
 	}
@@ -199,7 +200,7 @@ func (n *node) arrive(a core.Arrived) {
 // placeIt tries until it goes.
 func (n *node) placeIt(a core.Arrived) {
 	s := n.sim
-	switch placed := n.store.place(a.Parcel); placed {
+	switch placed, clash := n.store.place(a.Parcel, a.Rank); placed {
 	case engine.PlacedBusy:
 		s.after(2e6, func() {
 			if n.alive {
@@ -209,7 +210,7 @@ func (n *node) placeIt(a core.Arrived) {
 		})
 	default:
 		s.tracef("%s placed %s: %s", n.name(), a.Parcel.Key, placed)
-		n.core.Settled(s.now, a.Parcel.Key, 0, placed == engine.KeptNewer || placed == engine.PlacedNewer)
+		n.core.Settled(s.now, a.Parcel.Key, 0, clash)
 	}
 }
 

@@ -155,9 +155,9 @@ func (x *real) arrived(f *engine.Fetch, p *engine.Parcel) (waiting int) {
 	return waiting
 }
 
-func (x *real) place(p *engine.Parcel) (placed engine.Placed) {
-	x.call(func() { placed = x.e.Place(x.now(), engine.NoLane, *p) })
-	return placed
+func (x *real) place(p *engine.Parcel, rank uint32) (placed engine.Placed, clash *engine.Clash) {
+	x.call(func() { placed, clash = x.e.Meet(x.now(), engine.NoLane, *p, rank) })
+	return placed, clash
 }
 
 // has takes what is away for what is here: a session that is leaving, but also the place of one that is looked for is not told apart by Look when somebody
