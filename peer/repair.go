@@ -177,6 +177,9 @@ func (f *Farm) tend(now, bytes int64) {
 	f.act()
 }
 
+// touchSlack is how much older a request may be than what comes of it: those who carry it out have looked at the clock before.
+const touchSlack = 100 * time.Millisecond
+
 // touch tells mirrors which sessions have been asked for. It goes once round the shards in each period.
 func (f *Farm) touch(now int64) {
 	r := &f.repair
@@ -194,7 +197,7 @@ func (f *Farm) touch(now int64) {
 	for ; r.touchShard < upTo; r.touchShard++ {
 		since := now - r.touched[r.touchShard]
 		r.touched[r.touchShard] = now
-		f.engine.Idle(f.opt.Now(), r.touchShard, func(idle, left int64) bool { return left > 0 && idle < since }, func(key string, _, left int64) {
+		f.engine.Idle(f.opt.Now(), r.touchShard, func(idle, left int64) bool { return left > 0 && idle < since+int64(touchSlack) }, func(key string, _, left int64) {
 			f.core.Touched(now, key, left)
 		})
 		f.act()

@@ -252,7 +252,7 @@ func (c *Core) takeState(now int64, from message.Node, m *message.Message, sight
 	p.Key, p.Gen = m.Key, m.Gen
 	if m.Change == message.State {
 		p.Body, p.Reserved = e.p.Body, true
-		e.p, e.at, e.owner = p, now, owner
+		e.p, e.at, e.owner, e.exact = p, now, owner, false
 		return 0, message.Refusal{}
 	}
 	before := owner

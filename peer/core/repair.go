@@ -143,8 +143,15 @@ func (c *Core) Touched(now int64, key string, left int64) {
 	hash := c.hashOf(key)
 	c.eachHolder(c.track[hash], func(node message.Node, isCurrent bool) {
 		st := c.streams[node]
-		if !isCurrent || st == nil || !st.live {
+		switch {
+		case !isCurrent || st == nil:
 			return
+		case len(st.touches) >= touchMost || st.bytes >= c.opt.Backlog:
+			c.setHolder(hash, node, false) // the copy is made anew
+			c.overflows(node)
+			return
+		case len(st.touches) == 0:
+			st.touchedAt = now
 		}
 		st.touches = message.AppendTouch(st.touches, key, left)
 		if len(st.touches) >= touchRoom {
@@ -155,7 +162,7 @@ func (c *Core) Touched(now int64, key string, left int64) {
 
 // flushTouches sends what Touched has gathered.
 func (c *Core) flushTouches(now int64, st *stream) {
-	if len(st.touches) == 0 || c.crowded(st) {
+	if len(st.touches) == 0 || !st.live || c.crowded(st) && now-st.touchedAt < touchWait {
 		return
 	}
 	m := &message.Message{Change: message.Touch}

@@ -19,6 +19,7 @@ type shelved struct {
 	at    int64 // when Left and LockAge were so
 	pos   int   // in Core.shelfOrder
 
+	exact    bool         // its owner has had no requests that are not known here
 	claimer  message.Node // who has asked for it last, to take it over; zero if nobody has
 	diverged bool         // it was this node's own, and is not what was offered to others meanwhile
 
@@ -60,7 +61,7 @@ func (c *Core) put(now int64, key string, hash uint64, owner message.Node, p *en
 		c.dropContent(e)
 	}
 	e.owner, e.p, e.at, e.asks = owner, *p, now, askTimes
-	e.claimer, e.diverged = message.Node{}, false
+	e.claimer, e.diverged, e.exact = message.Node{}, false, false
 	e.spread, e.spreadTo, e.offered = 0, nil, 0
 	e.p.Key = key
 	c.shelfBytes += int64(len(p.Body))
@@ -114,9 +115,34 @@ func age(p *engine.Parcel, by int64) {
 	}
 }
 
+// revived is a copy's state for whoever takes the session over. It may have been read when its owner was last alive, of which its mirrors had not heard: it lives as long as if
+// it had been. That it was idle before says nothing.
+func (c *Core) revived(now int64, e *shelved) engine.Parcel {
+	p := e.aged(now)
+	if p.Minutes != 0 && !e.exact {
+		p.Left = max(p.Left, int64(p.Minutes)*int64(time.Minute)-(now-c.endOf(now, e.owner)))
+	}
+	return p
+}
+
+// endOf is when it was noticed here that a node has ended, or when it was taken for dead; now, if that is not known.
+func (c *Core) endOf(now int64, node message.Node) int64 {
+	if r, ok := c.ceased.m[node]; ok && r.until > now {
+		return r.until - ceasedLife
+	}
+	if r, ok := c.ghosts.m[node]; ok && r.until > now {
+		return r.until - ghostLife
+	}
+	return now
+}
+
 // expired reports whether a copy without an owner has outlived the session: its owner may have had requests for it that it has not told of.
 func (c *Core) expired(now int64, e *shelved) bool {
-	return e.p.Minutes != 0 && now-e.at >= e.p.Left+int64(c.opt.TouchPeriod)
+	left := e.p.Left
+	if !e.exact {
+		left += int64(c.opt.TouchPeriod)
+	}
+	return e.p.Minutes != 0 && now-e.at >= left
 }
 
 // alive reports whether a node may live, as far as is known here.
@@ -200,7 +226,7 @@ func (c *Core) Shelve(now int64, owner message.Node, p *engine.Parcel) {
 	}
 	own := *p
 	own.Reserved = false
-	c.put(now, p.Key, c.hashOf(p.Key), owner, &own)
+	c.put(now, p.Key, c.hashOf(p.Key), owner, &own).exact = true
 }
 
 // Keeping is how many copies are here, and how many bytes of content.

@@ -11,21 +11,22 @@ import (
 // Invariant: updates acked+1 to next-1 are in backlog, in order; of these, up to sent have been sent at least once since the link is there. An update leaves the backlog
 // when the mirror has acknowledged it, or has ended, and then whoever waits for it is told.
 type stream struct {
-	node     message.Node
-	id       message.ID
-	next     uint64 // the number of the next update
-	acked    uint64
-	sent     uint64
-	backlog  []update
-	first    int // of backlog
-	bytes    int // of the backlog
-	flight   int // of those that have been sent and not acknowledged
-	live     bool
-	moved    int64 // when the latest acknowledgement came, or the first update was sent after everything had been acknowledged
-	pushed   int64 // when the latest update was put in
-	lease    int64 // until when this mirror lets nobody take our sessions over
-	touches  []byte
-	overflow bool // updates have been left out
+	node      message.Node
+	id        message.ID
+	next      uint64 // the number of the next update
+	acked     uint64
+	sent      uint64
+	backlog   []update
+	first     int // of backlog
+	bytes     int // of the backlog
+	flight    int // of those that have been sent and not acknowledged
+	live      bool
+	moved     int64  // when the latest acknowledgement came, or the first update was sent after everything had been acknowledged
+	pushed    int64  // when the latest update was put in
+	lease     int64  // until when this mirror lets nobody take our sessions over
+	touches   []byte // of sessions that have been read, to be told
+	touchedAt int64  // since when
+	overflow  bool   // updates have been left out
 }
 
 // update is one update that is not acknowledged.
@@ -53,7 +54,11 @@ const (
 	leaseTime = int64(2500 * time.Millisecond)
 	// deadAfter is how long a node whose link has broken counts as alive at least, whatever others say.
 	deadAfter = int64(3 * time.Second)
+	// touchRoom is how much of what has been read is told at once, touchMost how much is kept for it, and touchWait how long it waits for what is urgent: where there is
+	// always something urgent it would wait for ever.
 	touchRoom = 32 << 10
+	touchMost = 256 << 10
+	touchWait = int64(time.Second)
 )
 
 // streamTo returns the stream to a mirror.

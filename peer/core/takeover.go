@@ -122,7 +122,7 @@ func (c *Core) takeOver(now int64, s *search) bool {
 	}
 	if o.Node == c.opt.Node {
 		e := c.shelf[s.it.key]
-		p := e.aged(now)
+		p := c.revived(now, e)
 		owner := e.owner
 		c.unshelve(e, true)
 		c.adopt(now, s, &p, owner, all)
@@ -143,7 +143,7 @@ func (c *Core) takeOver(now int64, s *search) bool {
 func (c *Core) claim(now int64, from message.Node, m *message.Message) {
 	a := &message.Message{Kind: message.Ceded, ID: m.ID, Key: m.Key, Absent: true}
 	if e := c.shelf[m.Key]; e != nil && c.orphaned(now, e) && !c.expired(now, e) {
-		p := e.aged(now)
+		p := c.revived(now, e)
 		a.Absent, a.Owner, a.Gen, a.Parcel = false, e.owner, p.Gen, p
 		if e.owner != c.opt.Node {
 			c.offered(e, e.owner)
@@ -188,9 +188,6 @@ func (c *Core) adopt(now int64, s *search, p *engine.Parcel, owner message.Node,
 	p.Gen = gen
 	if c.opt.Weaken&NoEpoch == 0 {
 		p.Gen += min(genJump, math.MaxUint32-p.Gen)
-	}
-	if p.Minutes != 0 {
-		p.Left = int64(p.Minutes) * int64(time.Minute) // it may have been asked for just before its owner ended, of which the copy has not been told
 	}
 	if p.Locked {
 		p.Skip = uint16(min(int(p.Skip)+cookieJump, maxSkip))
@@ -360,7 +357,7 @@ func (c *Core) Ousted(now int64, a Action, p *engine.Parcel) {
 			own := *p
 			own.Reserved = false
 			e := c.put(now, o.Key, hash, c.opt.Node, &own)
-			e.diverged = p.Version != o.Version || p.Gen != o.Gen
+			e.diverged, e.exact = p.Version != o.Version || p.Gen != o.Gen, true
 		}
 		if it := c.items[o.Key]; it != nil {
 			c.proceed(now, it)
