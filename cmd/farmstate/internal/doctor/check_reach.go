@@ -36,15 +36,14 @@ func checkReadable(p *Picture, f *findings) {
 }
 
 func checkReachable(p *Picture, f *findings) {
-	skipped := map[string][]string{}
+	skipped, join := map[string][]string{}, map[string][]Probe{}
 	for _, t := range p.Probes {
 		where := t.Node
 		switch {
 		case t.Skipped != "":
 			skipped[t.Skipped] = append(skipped[t.Skipped], t.Port+" of "+t.Node)
 		case t.Err != "" && t.Port == "join":
-			f.add(Problem, where, "Nobody answers at "+t.Addr+", which the node shall join: "+t.Err+".", "The node does not find its farm: sessions of the others are missing here.",
-				"start the node there, or put join right; it wants the gossip port, 42426 by default", "look for firewalls: the gossip port needs TCP and UDP")
+			join[t.Addr] = append(join[t.Addr], t)
 		case t.Err != "":
 			f.add(Warning, where, fmt.Sprintf("Its %s port %s does not answer from here: %s.", t.Port, t.Addr, t.Err), portMeans[t.Port],
 				"look for firewalls between this machine and that one", "if others reach it at another address, tell them so with "+cmp.Or(advertiseOption[t.Port], t.Option))
@@ -53,9 +52,27 @@ func checkReachable(p *Picture, f *findings) {
 				"It does not allow this machine, or something else listens there.")
 		}
 	}
+	for _, addr := range sortedKeys(join) {
+		nobodyToJoin(addr, join[addr], f)
+	}
 	for why, ports := range skipped {
 		f.add(Note, "", "Not tried from here: "+list(ports)+". "+why, "Whether they can be reached is seen by what the nodes say of each other.")
 	}
+}
+
+// nobodyToJoin tells of an address of join at which nobody answers: of the nodes that know no other, which depend on it, or of all that shall join it.
+func nobodyToJoin(addr string, tried []Probe, f *findings) {
+	s, means := Problem, "The node does not find its farm: sessions of the others are missing here."
+	lonely := slices.DeleteFunc(slices.Clone(tried), func(t Probe) bool { return !t.Alone })
+	if len(lonely) == 0 {
+		s, means, lonely = Note, "The node knows others, and misses nothing for that. If it is started again while nobody answers at any address of its join, it does not find its farm.", tried
+	}
+	var nodes []string
+	for _, t := range lonely {
+		nodes = append(nodes, t.Node)
+	}
+	f.add(s, list(nodes), "Nobody answers at "+addr+", which the node shall join: "+lonely[0].Err+".", means,
+		"start the node there, or put join right; it wants the gossip port, 42426 by default", "look for firewalls: the gossip port needs TCP and UDP")
 }
 
 var portMeans = map[string]string{
@@ -252,6 +269,11 @@ func (n *Node) fellow() *api.Member {
 		}
 	}
 	return nil
+}
+
+// alone reports whether the node knows no other node: neither a living member nor a link.
+func (n *Node) alone() bool {
+	return (n.Node.Farm.Gossip == nil || n.fellow() == nil) && !slices.ContainsFunc(n.Node.Farm.Links, func(l api.Link) bool { return l.Up })
 }
 
 func checkUDP(p *Picture, f *findings) {

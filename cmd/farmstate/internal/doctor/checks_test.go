@@ -122,7 +122,10 @@ var wrongs = []one{
 	{"port-reachable", Warning, "peer port 10.1.0.9:1|timed out|peer_advertise", func(p *Picture, n *Node) {
 		p.Probes = append(p.Probes, Probe{Node: n.label(), Port: "peer", Option: "peer_listen", Addr: "10.1.0.9:1", Err: "timed out"})
 	}},
-	{"port-reachable", Problem, "Nobody answers at 10.1.0.9:1", func(p *Picture, n *Node) {
+	{"port-reachable", Problem, "Nobody answers at 10.1.0.9:1|does not find its farm", func(p *Picture, n *Node) {
+		p.Probes = append(p.Probes, Probe{Node: n.label(), Port: "join", Addr: "10.1.0.9:1", Err: "refused", Alone: true})
+	}},
+	{"port-reachable", Note, "Nobody answers at 10.1.0.9:1|is started again", func(p *Picture, n *Node) {
 		p.Probes = append(p.Probes, Probe{Node: n.label(), Port: "join", Addr: "10.1.0.9:1", Err: "refused"})
 	}},
 	{"port-reachable", Note, "closes it at once", func(p *Picture, n *Node) {
@@ -482,6 +485,41 @@ func TestPartial(t *testing.T) {
 				Examine(p)
 			}
 		}
+	}
+}
+
+// TestJoin: an address of join at which nobody answers is one finding, and a problem only of nodes that know no other.
+func TestJoin(t *testing.T) {
+	for _, c := range []struct {
+		alone []bool // of web1 and web2, which are to join the same node
+		s     Severity
+		where string
+	}{
+		{[]bool{false, false}, Note, "web1 (10.1.0.1:42480), web2 (10.1.0.2:42480)"},
+		{[]bool{false, true}, Problem, "web2 (10.1.0.2:42480)"},
+		{[]bool{true, true}, Problem, "web1 (10.1.0.1:42480), web2 (10.1.0.2:42480)"},
+	} {
+		p := healthy(2)
+		for i, alone := range c.alone {
+			n := &p.Nodes[i]
+			if alone {
+				n.Node.Farm.Gossip.Members, n.Node.Farm.Links = nil, nil
+			}
+			if n.alone() != alone {
+				t.Errorf("%v: %s is alone: %v", c.alone, n.label(), n.alone())
+			}
+			p.Probes = append(p.Probes, Probe{Node: n.label(), Port: "join", Addr: "10.1.0.9:42426", Err: "refused", Alone: n.alone()})
+		}
+		var f findings
+		checkReachable(p, &f)
+		if len(f.all) != 1 || f.all[0].Severity != c.s || f.all[0].Where != c.where {
+			t.Errorf("%v: %+v", c.alone, f.all)
+		}
+	}
+	n := &healthy(2).Nodes[0]
+	n.Node.Farm.Gossip.Members[0].State, n.Node.Farm.Links[0].Up = "dead", false
+	if !n.alone() {
+		t.Error("a node that knows of a dead one only is not alone")
 	}
 }
 

@@ -274,7 +274,7 @@ func (p *Picture) probe(ctx context.Context) {
 		}
 		for _, addr := range n.Facts.Join {
 			if !n.knowsGossip(addr) {
-				p.Probes = append(p.Probes, Probe{Node: n.label(), Port: "join", Option: "join", Addr: addr})
+				p.Probes = append(p.Probes, Probe{Node: n.label(), Port: "join", Option: "join", Addr: addr, Alone: n.alone()})
 			}
 		}
 	}

@@ -54,6 +54,7 @@ type Probe struct {
 	Err     string // empty: it was accepted
 	Shut    bool   // it was accepted, and closed at once
 	Skipped string // why it was not tried
+	Alone   bool   // of join: the node knows no other node, so that it depends on this one
 }
 
 // PortTry is an attempt to open a port of the configuration here.
