@@ -12,6 +12,7 @@ import (
 
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/term"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/webconfig"
+	"github.com/farmstate/farmstate/engine/appkey"
 )
 
 // webLine is the web.config line that uses a state server.
@@ -346,10 +347,30 @@ func (p *Picture) webFarm() bool {
 	return len(p.Nodes) > 1 || len(p.Web) > 1 || len(clients) > 1
 }
 
+// keysDiffer says what it means, and how much it matters, that web servers have different validation keys. Log-in and view state are lost with any .NET; the session only
+// before .NET 4.5.2, where its name depends on the key (docs/protocol.md §3.8). The names of the sessions that are here tell whether it does.
+func (p *Picture) keysDiffer() (Severity, string) {
+	for _, n := range p.live() {
+		for i := range n.Node.Survey.Apps {
+			if app := &n.Node.Survey.Apps[i]; appkey.KindOf([]byte(app.Hash)) == appkey.HashKeyed {
+				return Problem, "a user who comes to another web server has lost the session, the log-in and each form that was begun; the names of the sessions of " + quoted(app.App) +
+					" depend on the key, as with a .NET before 4.5.2."
+			}
+		}
+	}
+	return Warning, logInLost + " With a .NET before 4.5.2, where the name of a session depends on the key, the session is lost, too."
+}
+
+const (
+	oneApplication = "If these files are of one application: "
+	logInLost      = "a user who comes to another web server has lost the log-in and each form that was begun (view state)."
+)
+
 func checkWebMachineKey(p *Picture, f *findings) {
 	s, means := Note, "With one web server that is well. With a second, each makes keys of its own."
 	if p.webFarm() {
-		s, means = Problem, "Each web server makes keys of its own. The name of a session at the state server depends on the key: a user who comes to another web server has lost the session, the log-in and each form that was begun."
+		s, means = p.keysDiffer()
+		means = "Each web server makes keys of its own: " + means
 	}
 	do := []string{"write one <machineKey> with the same validationKey and decryptionKey into the web.config of all web servers (IIS Manager, Machine Key, Generate Keys)"}
 	for _, w := range p.Web {
@@ -403,7 +424,8 @@ func checkWebDiffer(p *Picture, f *findings) {
 		}
 		f.add(s, "", what+" differs: "+strings.Join(groups, "; ")+".", means, do)
 	}
-	const keyMeans = "If these files are of one application: the name of a session at the state server depends on the key, so a user who comes to another web server has lost the session, the log-in and each form that was begun."
+	keySeverity, keyMeans := p.keysDiffer()
+	keyMeans = oneApplication + keyMeans
 	const keyDo = "write the same <machineKey> into all of them"
 	key := func(of func(*webconfig.MachineKey) webconfig.Key) func(*webconfig.File) (string, int) {
 		return func(w *webconfig.File) (string, int) {
@@ -421,8 +443,8 @@ func checkWebDiffer(p *Picture, f *findings) {
 			return "a key with the digest " + of(k).Digest, k.Line
 		}
 	}
-	differs("validationKey", Problem, keyMeans, keyDo, key(func(k *webconfig.MachineKey) webconfig.Key { return k.Validation }))
-	differs("decryptionKey", Problem, keyMeans, keyDo, key(func(k *webconfig.MachineKey) webconfig.Key { return k.Decryption }))
+	differs("validationKey", keySeverity, keyMeans, keyDo, key(func(k *webconfig.MachineKey) webconfig.Key { return k.Validation }))
+	differs("decryptionKey", Warning, oneApplication+logInLost, keyDo, key(func(k *webconfig.MachineKey) webconfig.Key { return k.Decryption }))
 	text := func(of func(*webconfig.MachineKey) string, otherwise string) func(*webconfig.File) (string, int) {
 		return func(w *webconfig.File) (string, int) {
 			k := w.Scopes[0].MachineKey
@@ -435,9 +457,9 @@ func checkWebDiffer(p *Picture, f *findings) {
 			return cmp.Or(of(k), otherwise), k.Line
 		}
 	}
-	differs("The algorithm of validation", Problem, keyMeans, keyDo, text(func(k *webconfig.MachineKey) string { return k.ValidationAlgorithm }, "the default"))
-	differs("The algorithm of decryption", Problem, keyMeans, keyDo, text(func(k *webconfig.MachineKey) string { return k.DecryptionAlgorithm }, "the default"))
-	differs("compatibilityMode", Problem, keyMeans, keyDo, text(func(k *webconfig.MachineKey) string { return k.Compatibility }, "the default"))
+	differs("The algorithm of validation", keySeverity, keyMeans, keyDo, text(func(k *webconfig.MachineKey) string { return k.ValidationAlgorithm }, "the default"))
+	differs("The algorithm of decryption", Warning, oneApplication+logInLost, keyDo, text(func(k *webconfig.MachineKey) string { return k.DecryptionAlgorithm }, "the default"))
+	differs("compatibilityMode", Warning, oneApplication+logInLost, keyDo, text(func(k *webconfig.MachineKey) string { return k.Compatibility }, "the default"))
 	attr := func(name, otherwise string) func(*webconfig.File) (string, int) {
 		return func(w *webconfig.File) (string, int) {
 			x := w.Scopes[0].Session
