@@ -437,10 +437,15 @@ func checkWebDiffer(p *Picture, f *findings) {
 				return "", 0
 			case !of(k).Set:
 				return "none", k.Line
-			case of(k).Auto:
-				return "AutoGenerate", k.Line
 			}
-			return "a key with the digest " + of(k).Digest, k.Line
+			text := "a key with the digest " + of(k).Digest
+			if of(k).Auto {
+				text = "AutoGenerate"
+			}
+			if of(k).Isolate != "" {
+				text += "," + of(k).Isolate // the key that is used is another one than without
+			}
+			return text, k.Line
 		}
 	}
 	differs("validationKey", keySeverity, keyMeans, keyDo, key(func(k *webconfig.MachineKey) webconfig.Key { return k.Validation }))

@@ -339,6 +339,8 @@ var wrongs = []one{
 	{"web-machine-key", Problem, "not hexadecimal", web(goodState + `<machineKey validationKey="xyz" decryptionKey="000102030405060708090a0b0c0d0e0f" />`)},
 	{"web-machine-key", Warning, "2 bytes", web(goodState + `<machineKey validationKey="abcd" decryptionKey="000102030405060708090a0b0c0d0e0f" />`)},
 	{"web-differ", Warning, "validationKey differs|a/web.config:4|b/web.config:4|digest|lost the log-in|before 4.5.2", webs(goodState+"\n"+goodKey, goodState+"\n"+strings.Replace(goodKey, "1213", "1214", 1))},
+	{"web-differ", Warning, "validationKey differs|digest|,IsolateApps in b/web.config:4", webs(goodState+"\n"+goodKey, goodState+"\n"+strings.Replace(goodKey, "1213", "1213,IsolateApps", 1))},
+	{"web-differ", Warning, "decryptionKey differs|AutoGenerate in a|AutoGenerate,IsolateByAppId in b", webs(goodState+`<machineKey decryptionKey="AutoGenerate" />`, goodState+`<machineKey decryptionKey="AutoGenerate, isolateByAppId" />`)},
 	{"web-differ", Warning, "validationKey differs|none in b/web.config", webs(goodState+"\n"+goodKey, goodState)},
 	{"web-differ", Warning, "algorithm of validation|SHA1", webs(goodState+goodKey, goodState+strings.Replace(goodKey, "/>", `validation="SHA1" />`, 1))},
 	{"web-differ", Problem, "validationKey differs|/LM/W3SVC/1/ROOT|lost the session", keyed(webs(goodState+"\n"+goodKey, goodState))},

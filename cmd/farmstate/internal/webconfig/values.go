@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ type MachineKey struct {
 type Key struct {
 	Set      bool
 	Auto     bool   // AutoGenerate: each machine makes its own
-	Isolate  bool   // IsolateApps or IsolateByAppId: each application has its own
+	Isolate  string // IsolateApps, IsolateByAppId, or both with a comma between: each application has its own, made from the key
 	Digest   string // of a key that is written out: the same for the same key, too short to find the key by
 	Bytes    int    // of a key that is written out
 	BadDigit bool   // it is not hexadecimal
@@ -53,7 +54,7 @@ func keyOf(value string) Key {
 	}
 	k := Key{Set: true}
 	first, rest, _ := strings.Cut(value, ",")
-	k.Isolate = strings.Contains(strings.ToLower(rest), "isolate")
+	k.Isolate = isolation(rest)
 	first = strings.TrimSpace(first)
 	if strings.EqualFold(first, "AutoGenerate") {
 		k.Auto = true
@@ -67,6 +68,20 @@ func keyOf(value string) Key {
 	sum := sha256.Sum256([]byte("web.config key\x00" + strings.ToUpper(first))) // hexadecimal digits mean the same in both cases
 	k.Digest = hex.EncodeToString(sum[:digestBytes])
 	return k
+}
+
+// isolation is which of the words behind a key make one of it for each application.
+func isolation(words string) string {
+	var found []string
+	for word := range strings.SplitSeq(words, ",") {
+		for _, known := range []string{"IsolateApps", "IsolateByAppId"} {
+			if strings.EqualFold(strings.TrimSpace(word), known) && !slices.Contains(found, known) {
+				found = append(found, known)
+			}
+		}
+	}
+	slices.Sort(found)
+	return strings.Join(found, ",")
 }
 
 // DefaultConnection is the stateConnectionString of ASP.NET if nothing is written.

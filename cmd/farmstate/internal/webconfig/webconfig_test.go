@@ -54,7 +54,7 @@ func TestRead(t *testing.T) {
 	}
 	k := s.MachineKey
 	if k.Line != 9 || !k.Validation.Set || k.Validation.Auto || k.Validation.Bytes != 20 || k.Validation.BadDigit || len(k.Validation.Digest) != 6 ||
-		!k.Decryption.Auto || !k.Decryption.Isolate || k.ValidationAlgorithm != "SHA1" {
+		!k.Decryption.Auto || k.Decryption.Isolate != "IsolateApps" || k.ValidationAlgorithm != "SHA1" {
 		t.Errorf("machineKey: %+v", k)
 	}
 	if text := fmt.Sprintf("%+v", *k); strings.Contains(strings.ToUpper(text), "ABCDEF0102") {
@@ -213,8 +213,11 @@ func TestDuration(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	a, b, c := keyOf("abcdef"), keyOf("ABCDEF,IsolateApps"), keyOf("abcdee")
-	if a.Digest != b.Digest || a.Digest == c.Digest || !b.Isolate || a.Isolate {
+	if a.Digest != b.Digest || a.Digest == c.Digest || b.Isolate != "IsolateApps" || a.Isolate != "" {
 		t.Errorf("%+v %+v %+v", a, b, c)
+	}
+	if k := keyOf("ab, isolatebyappid,IsolateApps,c,IsolateApps"); k.Isolate != "IsolateApps,IsolateByAppId" {
+		t.Errorf("%+v", k)
 	}
 	if k := keyOf("xyz"); !k.BadDigit || k.Auto {
 		t.Errorf("%+v", k)
