@@ -18,7 +18,7 @@ type doctorCmd struct {
 	adminFlags
 	Config    string   `help:"Configuration of the node (TOML): it is checked, and where no node runs, whether its ports can be opened." placeholder:"FILE"`
 	WebConfig []string `help:"A web.config to be checked; with two or more, whether they agree." name:"web-config" placeholder:"FILE" sep:"none"`
-	Farm      bool     `help:"Check all nodes of the farm (the default)." xor:"scope"`
+	Farm      bool     `help:"Check all nodes of the farm; so it does without this flag." xor:"scope"`
 	ThisNode  bool     `help:"Check only the node that is asked." xor:"scope"`
 	Verbose   bool     `help:"List the checks that found nothing, too."`
 	JSON      bool     `help:"Write one JSON object." name:"json"`

@@ -10,17 +10,32 @@ import (
 
 func checkReady(p *Picture, f *findings) {
 	for _, n := range p.live() {
-		var why []string
+		var why, do []string
 		for _, reason := range n.Node.Status.NotReady {
 			if !strings.HasPrefix(reason, "copies:") { // checkCopies and checkRepair
 				why = append(why, term.Clean(reason))
+				do = append(do, readyDo(reason, n))
 			}
 		}
 		if len(why) > 0 {
 			f.add(Note, n.label(), "It is not ready: "+strings.Join(why, "; ")+".", "Balancers that ask /readyz turn away from it.",
-				"nothing, if somebody wants it so; `farmstate drain --stop` takes a drain back")
+				do...)
 		}
 	}
+}
+
+// readyDo says what to do about a reason why a node is not ready, such as "draining: ...".
+func readyDo(reason string, n *Node) string {
+	name, _, _ := strings.Cut(reason, ":")
+	switch name {
+	case "draining":
+		return "nothing, if somebody wants it so; `farmstate drain --stop --admin " + n.Admin + "` takes the drain back"
+	case "stopping":
+		return "nothing: it ends when its sessions are with others"
+	case "joining":
+		return "wait some seconds; if it stays so, start one of the nodes of its join, or put join right"
+	}
+	return "see its /readyz: http://" + n.Admin + "/readyz"
 }
 
 func checkOriginals(p *Picture, f *findings) {
@@ -46,7 +61,7 @@ func checkLogLevel(p *Picture, f *findings) {
 	for _, n := range p.live() {
 		if n.Node.Status.LogLevel == "debug" {
 			f.add(Note, n.label(), "The log shows details (debug).", "That costs processor time and disk with each request.",
-				"set it back: log_level = \"info\", or on the dashboard: http://"+n.Admin+"/")
+				"set it back: `farmstate log-level info --admin "+n.Admin+"`, or on the dashboard: http://"+n.Admin+"/", "if it comes again with the next start: `log_level = \"info\"` in the configuration")
 		}
 	}
 }

@@ -274,14 +274,14 @@ var wrongs = []one{
 		n.tell(happened(0, "malformed", "client", "10.1.0.3"))
 	}},
 
-	{"ready", Note, "draining: it drains", func(_ *Picture, n *Node) { n.Node.Status.NotReady = []string{"draining: it drains", "copies: few"} }},
+	{"ready", Note, "draining: it drains|farmstate drain --stop --admin 10.1.0.1:42480", func(_ *Picture, n *Node) { n.Node.Status.NotReady = []string{"draining: it drains", "copies: few"} }},
 	{"originals", Note, "1 original peer-to-peer state server|2.5s", func(_ *Picture, n *Node) {
 		n.Node.Farm.Originals = []api.Original{{Addr: "10.1.0.8:42425", Live: true}}
 	}},
 	{"originals", Warning, "10.1.0.8:42425 is not linked: wrong password", func(_ *Picture, n *Node) {
 		n.Node.Farm.Originals = []api.Original{{Addr: "10.1.0.8:42425", LastError: "wrong password"}}
 	}},
-	{"log-level", Note, "debug", func(_ *Picture, n *Node) { n.Node.Status.LogLevel = "debug" }},
+	{"log-level", Note, "debug|farmstate log-level info --admin 10.1.0.1:42480|log_level", func(_ *Picture, n *Node) { n.Node.Status.LogLevel = "debug" }},
 	{"events-lost", Note, "3 events", func(_ *Picture, n *Node) { n.Facts.Lost.Notices = 3 }},
 	{"events-lost", Note, "standard error", func(_ *Picture, n *Node) { n.Facts.EventCounts["log_dropped"] = 1 }},
 	{"events-lost", Warning, "Faults", func(_ *Picture, n *Node) { n.Facts.EventCounts["farm_fault"] = 1 }},
@@ -552,6 +552,23 @@ func TestMachineKey(t *testing.T) {
 			if f.Severity != OK && (!strings.Contains(f.Means, "log-in") || strings.Contains(f.Means, "the session") && !strings.Contains(f.Means, "before 4.5.2")) {
 				t.Errorf("%+v", f)
 			}
+		}
+	}
+}
+
+// TestReadyAdvice: what to do fits the reason; only a drain is taken back.
+func TestReadyAdvice(t *testing.T) {
+	for reason, want := range map[string]string{"draining: x": "drain --stop", "stopping: x": "nothing", "joining: x": "join", "other: x": "/readyz"} {
+		p := healthy(2)
+		p.Nodes[0].Node.Status.NotReady = []string{reason}
+		var f findings
+		checkReady(p, &f)
+		if len(f.all) != 1 {
+			t.Fatalf("%s: %+v", reason, f.all)
+		}
+		do := strings.Join(f.all[0].Do, " ")
+		if !strings.Contains(do, want) || strings.Contains(do, "drain --stop") != (reason == "draining: x") {
+			t.Errorf("%s: %s", reason, do)
 		}
 	}
 }
