@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/api"
@@ -60,18 +61,11 @@ func (t *traceCmd) Run(a *app) error {
 	ctx, stop := orSignal()
 	defer stop()
 	defer fleet.CloseIdle()
-	nodes, err := t.farm(ctx, c)
+	only, err := t.meet(ctx, c)
 	if err != nil {
 		return err
 	}
-	s := farmSource{c: c, level: event.Level(t.Level), nodes: nodes, addrs: []string{t.Admin}}
-	if t.Node != "" {
-		n, err := nodeNamed(nodes, t.Node)
-		if err != nil {
-			return err
-		}
-		s.only = n.ID
-	}
+	s := farmSource{c: c, level: event.Level(t.Level), only: only, addrs: []string{t.Admin}}
 	out, closeOut, err := t.output(a)
 	if err != nil {
 		return err
@@ -82,11 +76,50 @@ func (t *traceCmd) Run(a *app) error {
 		defer cancel()
 	}
 	follow := trace.Trace{
-		Source: trace.Source{Nodes: s.targets, State: s.state, Follow: s.follow},
+		Source: trace.Source{Nodes: s.targets, State: s.state, Alive: s.alive, Follow: s.follow},
 		Filter: trace.Filter{Level: event.Level(t.Level), Application: t.Application, Session: t.Session, Kinds: t.Kind},
 		Past:   t.Recent, Out: out, Say: a.tell,
 	}
 	return errors.Join(follow.Run(ctx), closeOut())
+}
+
+// meet waits until the node of --admin has answered, which it has to, and with --node until it is clear which node that is; only is its id then. It does not wait for
+// nodes that are away: those that answer are followed meanwhile.
+func (t *traceCmd) meet(ctx context.Context, c *fleet.Client) (only string, err error) {
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
+	nodes := c.Look(ctx, func(nodes *api.Nodes) {
+		if anyAnswers(nodes) == nil && (t.Node == "" || len(top.Find(nodes.Nodes, t.Node)) == 1 && allNamed(nodes)) {
+			enough()
+		}
+	}, t.Admin)
+	if err := anyAnswers(nodes); err != nil || t.Node == "" {
+		return "", err
+	}
+	n, err := nodeNamed(nodes, t.Node)
+	if err != nil {
+		return "", err
+	}
+	return n.ID, nil
+}
+
+// anyAnswers is nil if a node has answered; else it says why not.
+func anyAnswers(nodes *api.Nodes) error {
+	err := errors.New("no node answers")
+	for i := range nodes.Nodes {
+		if nodes.Nodes[i].Node != nil {
+			return nil
+		}
+		if text := nodes.Nodes[i].Error; text != "" {
+			err = errors.New(text)
+		}
+	}
+	return err
+}
+
+// allNamed reports whether the names of all nodes are known: links alone do not tell them.
+func allNamed(nodes *api.Nodes) bool {
+	return !slices.ContainsFunc(nodes.Nodes, func(n api.NodeView) bool { return n.Name == "" })
 }
 
 // output is where events go.
@@ -121,39 +154,41 @@ type farmSource struct {
 	only  string // the id of the node that is followed alone; empty: all
 
 	// Owned by the discovery of the trace.
-	nodes *api.Nodes // the picture that was made at first, until it is used
-	addrs []string   // where nodes have answered: if the first is away the others tell of the farm
+	addrs []string // where nodes have answered: if the first is away the others tell of the farm
 }
 
-// targets are the nodes that live, or may.
-func (s *farmSource) targets(ctx context.Context) []trace.Target {
-	nodes, addrs := s.nodes, s.addrs
-	s.nodes = nil
-	if nodes == nil {
-		nodes = s.c.Farm(ctx, addrs...)
+// targets tells of the nodes that live, or may, as they answer or are named.
+func (s *farmSource) targets(ctx context.Context, tell func([]trace.Target)) {
+	nodes := s.c.Look(ctx, func(nodes *api.Nodes) { tell(s.among(nodes, false)) }, s.addrs...)
+	tell(s.among(nodes, true))
+	answered := s.addrs[:1:1]
+	for i := range nodes.Nodes {
+		if n := &nodes.Nodes[i]; n.Node != nil && n.ID != "" && n.Admin != s.addrs[0] {
+			answered = append(answered, n.Admin)
+		}
 	}
-	var all []trace.Target
-	names, answered := top.Names(nodes.Nodes), addrs[:1:1]
+	if len(answered) > 1 || len(s.addrs) == 1 {
+		s.addrs = answered
+	}
+}
+
+// among are the nodes of a picture that are to be followed. In one that is not the last, those without a name are left out: they tell it when they answer.
+func (s *farmSource) among(nodes *api.Nodes, last bool) (all []trace.Target) {
+	names := top.Names(nodes.Nodes)
 	for i := range nodes.Nodes {
 		n := &nodes.Nodes[i]
-		if n.ID == "" || n.Admin == "" || n.Health == api.HealthDead {
+		if n.ID == "" || n.Admin == "" || n.Health == api.HealthDead || n.Name == "" && !last {
 			continue
-		}
-		if n.Node != nil && n.Admin != addrs[0] {
-			answered = append(answered, n.Admin)
 		}
 		if s.only == "" || n.ID == s.only {
 			all = append(all, trace.Target{ID: n.ID, Name: names[n.ID], Addr: n.Admin})
 		}
 	}
-	if len(answered) > 1 || len(addrs) == 1 {
-		s.addrs = answered
-	}
 	return all
 }
 
-// stateTime bounds the question when a node was started.
-const stateTime = 5 * time.Second
+// stateTime bounds the question when a node was started: one that hangs is told of after that.
+const stateTime = 3 * time.Second
 
 // state says when a node was started, and the id of its latest event.
 func (s *farmSource) state(ctx context.Context, t trace.Target) (started time.Time, latest uint64, err error) {
@@ -171,6 +206,8 @@ func (s *farmSource) state(ctx context.Context, t trace.Target) (started time.Ti
 	}
 	return n.Status.Started, latest, nil
 }
+
+func (s *farmSource) alive(ctx context.Context, t trace.Target) error { return s.c.Alive(ctx, t.Addr) }
 
 func (s *farmSource) follow(ctx context.Context, t trace.Target, after uint64, past int, take func(event.Event), dropped func(int)) error {
 	return s.c.Follow(ctx, t.Addr, s.level, after, past, take, dropped)

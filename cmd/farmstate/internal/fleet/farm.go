@@ -50,16 +50,32 @@ func (c *Client) Farm(ctx context.Context, addrs ...string) *api.Nodes {
 	return Survey(ctx, c.Node, nil, addrs...)
 }
 
+// Look is Farm that tells what is known so far after each answer: whoever wants to begin with those that answer need not wait for the others.
+func (c *Client) Look(ctx context.Context, tell func(*api.Nodes), addrs ...string) *api.Nodes {
+	s := newSurvey(c.Node)
+	s.tell = tell
+	return s.run(ctx, addrs)
+}
+
 // Survey is Farm by another way of asking. self, if not nil, is a node that need not be asked.
 func Survey(ctx context.Context, ask Ask, self *api.Node, addrs ...string) *api.Nodes {
-	s := survey{ask: ask, answers: make(chan answer, maxNodes), asked: map[string]bool{}, pending: map[string]answer{}, nodes: map[string]*api.NodeView{}}
-	ctx, cancel := context.WithTimeoutCause(ctx, lookTime, errLate)
-	defer cancel()
+	s := newSurvey(ask)
 	if self != nil {
 		s.met(answer{addr: self.Status.Admin, node: self})
 		s.first = append(s.first, idOf(self))
 		s.nodes[idOf(self)].Self = true
 	}
+	return s.run(ctx, addrs)
+}
+
+func newSurvey(ask Ask) *survey {
+	return &survey{ask: ask, answers: make(chan answer, maxNodes), asked: map[string]bool{}, pending: map[string]answer{}, nodes: map[string]*api.NodeView{}}
+}
+
+// run asks until nobody is left to be asked, or its time is over.
+func (s *survey) run(ctx context.Context, addrs []string) *api.Nodes {
+	ctx, cancel := context.WithTimeoutCause(ctx, lookTime, errLate)
+	defer cancel()
 	for _, addr := range addrs {
 		s.begin(ctx, addr, "")
 	}
@@ -73,6 +89,9 @@ func Survey(ctx context.Context, ask Ask, self *api.Node, addrs ...string) *api.
 			}
 			s.met(a)
 			s.spread(ctx)
+			if s.tell != nil && len(s.pending) > 0 {
+				s.tell(s.picture())
+			}
 		case <-ctx.Done():
 			for _, a := range s.pending { // what they say later, nobody reads
 				a.err = context.Cause(ctx)
@@ -87,6 +106,7 @@ func Survey(ctx context.Context, ask Ask, self *api.Node, addrs ...string) *api.
 // survey is the asking of a farm.
 type survey struct {
 	ask       Ask
+	tell      func(*api.Nodes) // takes what is known so far; nil if nobody wants it
 	answers   chan answer
 	pending   map[string]answer        // those that have not answered yet, by address and id
 	asked     map[string]bool          // by address
@@ -202,7 +222,7 @@ func (s *survey) spread(ctx context.Context) {
 
 // picture puts together what is known.
 func (s *survey) picture() *api.Nodes {
-	p := &api.Nodes{Now: time.Now(), Nodes: s.failed}
+	p := &api.Nodes{Now: time.Now(), Nodes: slices.Clone(s.failed)}
 	for _, view := range s.nodes {
 		s.judge(view)
 		p.Nodes = append(p.Nodes, *view)

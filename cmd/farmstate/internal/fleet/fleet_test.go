@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -178,6 +179,51 @@ func TestSlowLine(t *testing.T) {
 		}
 		close(release)
 	})
+}
+
+// TestLook: those that answer are told of before one that does not has had its time, and so is that one, by what the others know.
+func TestLook(t *testing.T) {
+	gone := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(node("a", []api.Member{{Node: "b", Name: "web2", State: "alive", Admin: hangs(t, gone)}})) // to a client that reads it
+	}))
+	defer srv.Close()
+	defer close(gone)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var told []string
+	c := fleet.Client{}
+	p := c.Look(ctx, func(p *api.Nodes) {
+		told = append(told, picture(p))
+		cancel()
+	}, strings.TrimPrefix(srv.URL, "http://"))
+	if want := "a=ok() b=silent(a)"; len(told) != 1 || told[0] != want || picture(p) != want {
+		t.Errorf("told %q, then %s", told, picture(p))
+	}
+}
+
+// hangs is the address of a node that takes a question and says nothing until gone.
+func hangs(t *testing.T, gone chan struct{}) string {
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-gone }))
+	t.Cleanup(srv.Close)
+	return strings.TrimPrefix(srv.URL, "http://")
+}
+
+// TestAlive: whoever answers anything lives; who says nothing does not.
+func TestAlive(t *testing.T) {
+	gone := make(chan struct{})
+	defer close(gone)
+	srv := httptest.NewServer(http.NotFoundHandler())
+	defer srv.Close()
+	c := fleet.Client{}
+	if err := c.Alive(t.Context(), strings.TrimPrefix(srv.URL, "http://")); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := c.Alive(ctx, hangs(t, gone)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
 }
 
 // TestTokens: the one that is right is found; for reading, none is needed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/event"
@@ -21,6 +22,9 @@ const (
 	forget = 5 * time.Minute
 	// arriving is how many lines may wait to be put in order; then their nodes wait.
 	arriving = 1024
+	// askEvery is how often a node that is followed is asked for a sign of life: a stream without events is as silent as a node that hangs. silentAfter is how long
+	// it may give none until that is said.
+	askEvery, silentAfter = time.Second, 3 * time.Second
 )
 
 // Target is a node that is followed.
@@ -31,10 +35,12 @@ type Target struct {
 
 // Source is where the events come from.
 type Source struct {
-	// Nodes returns the nodes that are known now.
-	Nodes func(context.Context) []Target
+	// Nodes calls tell with the nodes that are known: as soon as there is one, and again with more. All calls are made before it returns.
+	Nodes func(ctx context.Context, tell func([]Target))
 	// State says when a node was started, from when on its events count from 1, and the id of the latest.
 	State func(context.Context, Target) (started time.Time, latest uint64, err error)
+	// Alive asks a node for a sign of life.
+	Alive func(context.Context, Target) error
 	// Follow calls take with the events of a node until ctx ends or something breaks; see fleet.Client.Follow.
 	Follow func(ctx context.Context, t Target, after uint64, past int, take func(event.Event), dropped func(int)) error
 }
@@ -124,24 +130,39 @@ func (t *Trace) say(ctx context.Context, format string, args ...any) {
 // discover looks for nodes now and then, and follows each that is new.
 func (t *Trace) discover(ctx context.Context) {
 	for first := true; ctx.Err() == nil; first = false {
-		for _, target := range t.Source.Nodes(ctx) {
-			t.mu.Lock()
-			_, known := t.targets[target.ID]
-			t.targets[target.ID] = sighting{target, time.Now()}
-			t.mu.Unlock()
-			if known || ctx.Err() != nil {
-				continue
-			}
-			if !first {
-				t.say(ctx, "%s has come, and is followed", target.Name)
-			}
-			t.running.Go(func() {
-				f := following{t: t, id: target.ID, past: t.Past, isNew: !first}
-				f.run(ctx)
-			})
-		}
+		t.Source.Nodes(ctx, func(targets []Target) { t.found(ctx, targets, first) })
 		pause(ctx, lookOut)
 	}
+}
+
+// found follows those of the nodes that are not followed yet.
+func (t *Trace) found(ctx context.Context, targets []Target, first bool) {
+	for _, target := range targets {
+		t.mu.Lock()
+		_, known := t.targets[target.ID]
+		t.targets[target.ID] = sighting{target, time.Now()}
+		t.mu.Unlock()
+		if known || ctx.Err() != nil {
+			continue
+		}
+		if !first {
+			t.say(ctx, "%s has come, and is followed", target.Name)
+		}
+		t.running.Go(func() {
+			f := following{t: t, id: target.ID, past: t.Past, isNew: !first}
+			f.run(ctx)
+		})
+	}
+}
+
+// name is what a node is called now: it may get a longer name when others are known.
+func (t *Trace) name(target Target) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s, ok := t.targets[target.ID]; ok {
+		return s.Name
+	}
+	return target.Name
 }
 
 // where returns a node as it was last heard of. If that is too long ago it is forgotten, and ok is false.
@@ -167,6 +188,44 @@ type following struct {
 	last    uint64    // the id of the latest of them
 	lost    bool      // it was said that it cannot be followed
 	wait    time.Duration
+
+	heard atomic.Int64 // when there was the last sign of life, in nanoseconds from the beginning of the trace on. Shared with the watching.
+}
+
+// hear takes a sign of life down.
+func (f *following) hear() { f.heard.Store(int64(time.Since(f.t.began))) }
+
+// quiet is how long there has been no sign of life.
+func (f *following) quiet() time.Duration {
+	return time.Since(f.t.began) - time.Duration(f.heard.Load())
+}
+
+// watch says when the node, which is followed, has given no sign of life for a while, and when it gives one again.
+func (f *following) watch(ctx context.Context, target Target) {
+	for silent := false; ; {
+		pause(ctx, askEvery)
+		left := silentAfter - f.quiet()
+		if silent || left <= 0 {
+			left = silentAfter
+		}
+		ask, cancel := context.WithTimeout(ctx, left)
+		err := f.t.Source.Alive(ask, target)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			f.hear()
+		}
+		was := silent
+		silent = f.quiet() >= silentAfter
+		switch {
+		case silent && !was:
+			f.t.say(ctx, "%s has said nothing for %s; its events are waited for, the other nodes go on", f.t.name(target), silentAfter)
+		case was && !silent:
+			f.t.say(ctx, "%s answers again", f.t.name(target))
+		}
+	}
 }
 
 // run follows the node again and again.
@@ -214,13 +273,20 @@ func (f *following) once(ctx context.Context, target Target) error {
 		f.t.say(ctx, "%s answers now", target.Name)
 	}
 	f.started, f.lost = started, false
+	f.hear()
+	watching, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { f.watch(watching, target) })
+	defer watch.Wait()
+	defer stop()
 	err = f.t.Source.Follow(ctx, target, f.last, f.past, func(e event.Event) {
+		f.hear()
 		f.wait, f.last = firstPause, e.ID
 		if !f.t.Filter.Match(&e) {
 			return
 		}
 		select {
-		case f.t.lines <- Line{f.id, target.Name, e}:
+		case f.t.lines <- Line{f.id, f.t.name(target), e}:
 		case <-ctx.Done():
 		}
 	}, func(n int) {

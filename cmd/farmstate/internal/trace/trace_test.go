@@ -159,6 +159,7 @@ type fakeNode struct {
 	listed  bool // the others tell of it
 	up      bool
 	hangs   bool // it takes all and says nothing
+	slow    bool // the others tell of it later than of those that are not
 	started time.Time
 	events  []event.Event
 	changed chan struct{} // closed and replaced at each change
@@ -185,16 +186,44 @@ func (f *fakeFarm) happen(id, name string) {
 
 func (f *fakeFarm) source() Source {
 	return Source{
-		Nodes: func(context.Context) []Target {
+		Nodes: func(ctx context.Context, tell func([]Target)) {
 			f.mu.Lock()
-			defer f.mu.Unlock()
-			var all []Target
+			var all, soon []Target
 			for id, n := range f.nodes {
 				if n.listed {
 					all = append(all, Target{ID: id, Name: id})
 				}
+				if n.listed && !n.slow {
+					soon = append(soon, Target{ID: id, Name: id})
+				}
 			}
-			return all
+			f.mu.Unlock()
+			if len(soon) < len(all) {
+				tell(soon)
+				pause(ctx, 3*time.Second)
+			}
+			tell(all)
+		},
+		Alive: func(ctx context.Context, t Target) error {
+			f.mu.Lock()
+			n := f.nodes[t.ID]
+			f.mu.Unlock()
+			for {
+				f.mu.Lock()
+				hangs, up, changed := n.hangs, n.up, n.changed
+				f.mu.Unlock()
+				switch {
+				case !up:
+					return errors.New("it is away")
+				case !hangs:
+					return nil
+				}
+				select {
+				case <-changed:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
 		},
 		State: func(ctx context.Context, t Target) (time.Time, uint64, error) {
 			f.mu.Lock()
@@ -220,12 +249,12 @@ func (f *fakeFarm) source() Source {
 			f.mu.Unlock()
 			for {
 				f.mu.Lock()
-				up, events, changed := n.up, n.events, n.changed
+				hangs, up, events, changed := n.hangs, n.up, n.events, n.changed
 				f.mu.Unlock()
 				if !up {
 					return errors.New("broken off")
 				}
-				for ; next < len(events); next++ {
+				for ; !hangs && next < len(events); next++ {
 					take(events[next])
 				}
 				select {
@@ -314,6 +343,45 @@ func TestTraceGap(t *testing.T) {
 		})
 		if got := namesOf(lines); got != "while-away-web1 while-away-web2" && got != "while-away-web2 while-away-web1" { // both come back in one moment
 			t.Errorf("events: %s", got)
+		}
+	})
+}
+
+// TestTraceSoon: nodes that are known are followed before the rest of the farm is.
+func TestTraceSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeFarm{nodes: map[string]*fakeNode{}}
+		f.happen("web1", "past")
+		f.change("web2", func(n *fakeNode) { n.slow, n.hangs = true, true })
+		lines, said := f.run(t, 5, func() { wait(Window) })
+		if got := namesOf(lines); got != "past" || len(said) > 0 {
+			t.Errorf("events: %s\nsaid: %q", got, said)
+		}
+	})
+}
+
+// TestTraceSilence: of a node that hangs while it is followed is said that it says nothing, after silentAfter and once, and that it answers again; its events come then.
+func TestTraceSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeFarm{nodes: map[string]*fakeNode{}}
+		f.happen("web1", "old")
+		f.happen("web2", "old")
+		lines, said := f.run(t, 0, func() {
+			wait(time.Minute)
+			f.change("web2", func(n *fakeNode) { n.hangs = true })
+			wait(silentAfter - time.Second - time.Millisecond)
+			f.happen("web1", "a")
+			wait(1 * time.Second)
+			f.change("web2", func(n *fakeNode) { n.hangs = false }) // in time
+			f.change("web2", func(n *fakeNode) { n.hangs = true })
+			f.happen("web2", "b")
+			wait(time.Minute)
+			f.change("web2", func(n *fakeNode) { n.hangs = false })
+			wait(time.Minute)
+		})
+		want := []string{"web2 has said nothing for 3s; its events are waited for, the other nodes go on", "web2 answers again"}
+		if got := namesOf(lines); got != "a b" || !slices.Equal(said, want) {
+			t.Errorf("events: %s\nsaid: %q", got, said)
 		}
 	})
 }
