@@ -245,8 +245,11 @@ func TestLogLevelCommand(t *testing.T) {
 func TestTraceUsage(t *testing.T) {
 	p := playNode(t, nil)
 	for name, args := range map[string][]string{
-		"is no level": {"--level", "6"}, "--recent": {"--recent", "1001"}, "--for": {"--for", "-1s"}, "--rotate-size": {"--rotate-size", "10"},
-		"--rotate-keep": {"--rotate-keep", "-1"}, "--node=web2": {"--node", "web2"}, "--out": {"--out", filepath.Join(t.TempDir(), "none", "file")},
+		"is no level": {"--level", "6"}, "--recent": {"--recent", "1001"}, "--for": {"--for", "-1s"}, "--rotate-size is a size": {"--rotate-size", "10", "--out", filepath.Join(t.TempDir(), "file")},
+		"--rotate-keep":          {"--rotate-keep", "-1", "--out", filepath.Join(t.TempDir(), "file")},
+		"--rotate-keep is about": {"--rotate-keep", "3"}, "--rotate-size is about": {"--rotate-size", "1MB"},
+		"did you mean peer_refused or peer_*?": {"--kind", "peer_refusd"}, "--kind=typo_event is the name of no event (": {"--kind", "typo_event"},
+		"did you mean member_*?": {"--kind", "lock_broken", "--kind", "membr_*"}, "--node=web2": {"--node", "web2"}, "--out": {"--out", filepath.Join(t.TempDir(), "none", "file")},
 	} {
 		status, stdout, stderr := call(t, nil, append([]string{"trace", "--for", "1ms", "--admin", p.addr}, args...)...)
 		if status != exitUsage || stdout != "" || !strings.Contains(stderr, name) {

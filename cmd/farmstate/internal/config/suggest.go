@@ -37,3 +37,6 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// Near is the candidate that name was probably meant to be, of any names that are spelt like options; empty when none is near.
+func Near(name string, candidates []string) string { return nearest(name, candidates) }
