@@ -82,6 +82,20 @@ func (c *certNodeCmd) Run(a *app) error {
 // certShowCmd is farmstate cert show.
 type certShowCmd struct {
 	File string `arg:"" help:"Certificate (PEM)."`
+	JSON bool   `name:"json" help:"Write one JSON object."`
+}
+
+// certReport is what a certificate says, for programs.
+type certReport struct {
+	File      string    `json:"file"`
+	Kind      string    `json:"kind"` // node, ca
+	Name      string    `json:"name"`
+	Issuer    string    `json:"issuer"`
+	Hosts     []string  `json:"hosts"`
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+	State     string    `json:"state"`  // valid, not_valid_yet, expired
+	Serial    string    `json:"serial"` // hexadecimal
 }
 
 // Run shows a certificate.
@@ -104,6 +118,12 @@ func (c *certShowCmd) Run(a *app) error {
 		state = "not valid yet"
 	case now.After(cert.NotAfter):
 		state = "expired"
+	}
+	if c.JSON {
+		return writeJSON(a.stdout, certReport{
+			c.File, strings.ToLower(kind), cert.Subject.CommonName, cert.Issuer.CommonName, append([]string{}, hosts...), cert.NotBefore.UTC(), cert.NotAfter.UTC(),
+			strings.ReplaceAll(state, " ", "_"), fmt.Sprintf("%x", cert.SerialNumber),
+		})
 	}
 	return a.say(
 		fmt.Sprintf("kind      %s", kind),

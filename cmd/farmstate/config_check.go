@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
 )
@@ -9,6 +11,7 @@ import (
 // configCheckCmd is farmstate config check.
 type configCheckCmd struct {
 	File string `arg:"" help:"Configuration file (TOML)."`
+	JSON bool   `name:"json" help:"Write one JSON object, with what is wrong in it."`
 }
 
 // Help is shown below the summary of the command.
@@ -17,12 +20,56 @@ func (*configCheckCmd) Help() string {
 		"Flags and environment are left out; the files that peer_secret_file and snapshot_key_file name are read."
 }
 
+// checkReport is what config check finds, for programs.
+type checkReport struct {
+	File        string   `json:"file"`
+	OK          bool     `json:"ok"` // it is accepted
+	Errors      []string `json:"errors"`
+	Warnings    []string `json:"warnings"`
+	Settings    int      `json:"settings"` // how many options it sets
+	Aliases     int      `json:"aliases"`
+	LegacyPeers int      `json:"legacy_peers"`
+}
+
 // Run judges the file by itself: what flags and environment would say is left
 // out.
 func (c *configCheckCmd) Run(a *app) error {
+	cfg, err := c.check()
+	if c.JSON {
+		return c.report(a, cfg, err)
+	}
+	if err != nil {
+		return err
+	}
+	for _, warning := range cfg.Warnings {
+		_, _ = fmt.Fprintln(a.stderr, "farmstate: warning: "+warning) // Where would its failure be reported?
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s: ok (%s)\n", c.File, cfg.Summary())
+	return err
+}
+
+// report writes the result as JSON. Errors are a part of it, so that standard error is left to what keeps it from being written.
+func (c *configCheckCmd) report(a *app, cfg *config.Config, err error) error {
+	r := checkReport{File: c.File, OK: err == nil, Errors: []string{}, Warnings: []string{}}
+	if err != nil {
+		r.Errors = strings.Split(err.Error(), "\n")
+		return cmp.Or(writeJSON(a.stdout, r), usageError(errQuiet))
+	}
+	r.Warnings = append(r.Warnings, cfg.Warnings...)
+	for i := range config.Table {
+		if cfg.IsSet(config.Table[i].Name) {
+			r.Settings++
+		}
+	}
+	r.Aliases, r.LegacyPeers = len(cfg.Aliases), len(cfg.LegacyPeers)
+	return writeJSON(a.stdout, r)
+}
+
+// check reads the file, and the files that it names.
+func (c *configCheckCmd) check() (*config.Config, error) {
 	cfg, err := config.Load(config.Inputs{File: c.File})
 	if err != nil {
-		return usageError(err)
+		return nil, usageError(err)
 	}
 	for _, secret := range []struct{ option, file string }{{"peer_secret_file", cfg.PeerSecretFile}, {"snapshot_key_file", cfg.SnapshotKeyFile}} {
 		if secret.file == "" {
@@ -30,15 +77,11 @@ func (c *configCheckCmd) Run(a *app) error {
 		}
 		_, warning, err := config.ReadSecret(secret.file)
 		if err != nil {
-			return usageError(fmt.Errorf("%s: %w", cfg.Place(secret.option), err))
+			return nil, usageError(fmt.Errorf("%s: %w", cfg.Place(secret.option), err))
 		}
 		if warning != "" {
 			cfg.Warnings = append(cfg.Warnings, cfg.Place(secret.option)+": "+warning)
 		}
 	}
-	for _, warning := range cfg.Warnings {
-		_, _ = fmt.Fprintln(a.stderr, "farmstate: warning: "+warning) // Where would its failure be reported?
-	}
-	_, err = fmt.Fprintf(a.stdout, "%s: ok (%s)\n", c.File, cfg.Summary())
-	return err
+	return cfg, nil
 }

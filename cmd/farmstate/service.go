@@ -39,7 +39,10 @@ type (
 	serviceRemoveCmd struct{ serviceName }
 	serviceStartCmd  struct{ serviceName }
 	serviceStopCmd   struct{ serviceName }
-	serviceStatusCmd struct{ serviceName }
+	serviceStatusCmd struct {
+		serviceName
+		JSON bool `name:"json" help:"Write one JSON object."`
+	}
 )
 
 // arguments are the words behind the program's name with which the service

@@ -298,13 +298,11 @@ func (s *serviceStatusCmd) Run(a *app) error {
 		if err != nil {
 			return s.advise("the service cannot be asked", err)
 		}
-		text := winsvc.State(status.State).String()
-		if status.ProcessId != 0 {
-			text += fmt.Sprintf(", process %d", status.ProcessId)
-		} else if code := exitCodeOf(status); code != 0 {
-			text += fmt.Sprintf(", exit code %d", code)
+		r := serviceReport{Name: s.Name, Running: status.State == svc.Running, State: winsvc.State(status.State).String(), ProcessID: status.ProcessId}
+		if r.ProcessID == 0 {
+			r.ExitCode = exitCodeOf(status)
 		}
-		if _, err := fmt.Fprintln(a.stdout, text); err != nil {
+		if err := s.show(a, r); err != nil {
 			return err
 		}
 		if status.State != svc.Running {
@@ -312,4 +310,28 @@ func (s *serviceStatusCmd) Run(a *app) error {
 		}
 		return nil
 	})
+}
+
+// show writes how the service is.
+func (s *serviceStatusCmd) show(a *app, r serviceReport) error {
+	if s.JSON {
+		return writeJSON(a.stdout, r)
+	}
+	text := r.State
+	if r.ProcessID != 0 {
+		text += fmt.Sprintf(", process %d", r.ProcessID)
+	} else if r.ExitCode != 0 {
+		text += fmt.Sprintf(", exit code %d", r.ExitCode)
+	}
+	_, err := fmt.Fprintln(a.stdout, text)
+	return err
+}
+
+// serviceReport is how the service is, for programs.
+type serviceReport struct {
+	Name      string `json:"name"`
+	Running   bool   `json:"running"`
+	State     string `json:"state"` // as without --json
+	ProcessID uint32 `json:"process_id,omitempty"`
+	ExitCode  uint32 `json:"exit_code,omitempty"` // of the last time, if it does not run
 }

@@ -20,6 +20,7 @@ type topCmd struct {
 	adminFlags
 	Interval time.Duration `help:"Pause between two looks at the farm (default ${default})." default:"2s" placeholder:"DURATION"`
 	Once     bool          `help:"Look twice, write one picture as plain text, and end."`
+	JSON     bool          `name:"json" help:"With --once, write one JSON object: that of status --farm --sample."`
 }
 
 // Help is shown below the summary of the command.
@@ -37,6 +38,9 @@ const shortestLook = 100 * time.Millisecond
 func (t *topCmd) Run(a *app) error {
 	if t.Interval < shortestLook {
 		return usageError(errors.New("--interval is a time from 100ms on, such as 2s"))
+	}
+	if t.JSON && !t.Once {
+		return usageError(errors.New("--json writes one picture: give --once, too"))
 	}
 	out, ok := a.stdout.(*os.File)
 	if !t.Once && (!ok || !term.IsTerminal(out) || !term.IsTerminal(os.Stdin)) {
@@ -77,6 +81,9 @@ func (t *topCmd) once(ctx context.Context, a *app, c *fleet.Client) error {
 	after, err := t.farm(ctx, c)
 	if err != nil {
 		return err
+	}
+	if t.JSON {
+		return writeJSON(a.stdout, reportOf(after, top.Sampled(before, after), top.Findings(after.Nodes)))
 	}
 	screen := a.screen()
 	frame := top.New(top.Options{Colours: screen.Colours}).With(before).With(after).Frame(screen.Width, 0)

@@ -14,10 +14,15 @@ var (
 )
 
 // versionCmd is farmstate version.
-type versionCmd struct{}
+type versionCmd struct {
+	JSON bool `name:"json" help:"Write one JSON object."`
+}
 
 // Run shows what was built, from what, with what, and for what.
-func (versionCmd) Run(a *app) error {
+func (v *versionCmd) Run(a *app) error {
+	if v.JSON {
+		return writeJSON(a.stdout, buildInfo())
+	}
 	_, err := fmt.Fprintln(a.stdout, "farmstate "+buildInfo().String())
 	return err
 }
