@@ -15,7 +15,7 @@ var errHelpShown = errors.New("help was shown")
 
 // BeforeReset implements a hook of kong.
 func (helpFlag) BeforeReset(ctx *kong.Context) error {
-	if err := ctx.PrintUsage(false); err != nil {
+	if err := printUsage(ctx); err != nil {
 		return err
 	}
 	return errHelpShown
@@ -66,5 +66,24 @@ func (a *app) printHelp(command []string) error {
 	if ctx.Error != nil {
 		return usageError(fmt.Errorf("%w; `farmstate help` shows all commands", ctx.Error))
 	}
-	return ctx.PrintUsage(false)
+	return printUsage(ctx)
+}
+
+// printUsage shows the help of the command that is selected; of one that does something without another word, such as farmstate relay, also that of what it does.
+func printUsage(ctx *kong.Context) error {
+	if err := ctx.PrintUsage(false); err != nil {
+		return err
+	}
+	command := ctx.Selected()
+	if command == nil || command.DefaultCmd == nil {
+		return nil
+	}
+	usual, err := kong.Trace(ctx.Kong, path(command.DefaultCmd))
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(ctx.Stdout); err != nil {
+		return err
+	}
+	return usual.PrintUsage(false)
 }

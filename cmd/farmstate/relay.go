@@ -16,6 +16,7 @@ import (
 
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/relay"
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/term"
 	"github.com/farmstate/farmstate/netpoll"
 )
 
@@ -82,6 +83,11 @@ func (c *relayRunCmd) options(a *app) (relay.Options, error) {
 		errs = append(errs, fmt.Errorf("--listen: %q is not HOST:PORT, such as 127.0.0.1:42423", c.Listen))
 	} else if config.Exposed(c.Listen) && len(c.Allow) == 0 {
 		errs = append(errs, exposedRelay(c.Listen))
+	}
+	for _, target := range c.Target {
+		if relay.SameAddr(c.Listen, target) {
+			errs = append(errs, fmt.Errorf("--target: %q is the address that the relay itself listens on; name that of a state server", target))
+		}
 	}
 	if !c.Quiet {
 		opt.Display = relay.NewDisplay(a.stdout, relay.DisplayOptions{
@@ -197,6 +203,8 @@ type relayReplayCmd struct {
 	Timeout time.Duration `help:"How long an answer may take (default ${default})." default:"10s" placeholder:"DURATION"`
 	Whole   bool          `help:"Show session ids whole: whoever sees one can take the session over."`
 	JSON    bool          `name:"json" help:"Write one JSON object for each difference, and one for the result."`
+
+	MaxDifferences int64 `help:"End after so many differences; 0 goes on to the end (default ${default})." default:"100" placeholder:"N"`
 }
 
 // Help is shown below the summary of the command.
@@ -210,6 +218,9 @@ func (*relayReplayCmd) Help() string {
 func (c *relayReplayCmd) Run(a *app) error {
 	if err := relay.CheckTarget(c.Target); err != nil {
 		return usageError(err)
+	}
+	if c.MaxDifferences < 0 {
+		return usageError(fmt.Errorf("--max-differences: %d is below 0; 0 is no bound, the default is 100", c.MaxDifferences))
 	}
 	if c.Timeout <= 0 {
 		return usageError(fmt.Errorf("--timeout: %s is not above 0; the default is 10s", c.Timeout))
@@ -226,6 +237,7 @@ func (c *relayReplayCmd) Run(a *app) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ended := cancelOnSignal(ctx, cancel)
+	progress := replayProgress{screen: term.Of(a.stderr, a.env), began: time.Now(), shown: time.Now()}
 	var werr error
 	keep := func(err error) {
 		if werr == nil {
@@ -234,10 +246,20 @@ func (c *relayReplayCmd) Run(a *app) error {
 	}
 	result, err := relay.Replay(ctx, rec, relay.ReplayOptions{
 		Target: c.Target, Timeout: c.Timeout, Strict: c.Strict, Whole: c.Whole,
-		Differs: func(d relay.Difference) { keep(c.difference(a.stdout, d)) },
+		MaxDifferences: c.MaxDifferences, Progress: progress.show,
+		Present: func() {
+			progress.wipe()
+			_, _ = fmt.Fprintln(a.stderr, "farmstate: warning: the server has sessions of the recording already: answers differ, and requests wait for locks that are held there; "+
+				"play against a server that was just started") // as elsewhere
+		},
+		Differs: func(d relay.Difference) {
+			progress.wipe()
+			keep(c.difference(a.stdout, d))
+		},
 	})
 	cancel()
 	<-ended
+	progress.wipe()
 	keep(c.result(a.stdout, result))
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -283,6 +305,9 @@ func (c *relayReplayCmd) result(w io.Writer, r relay.ReplayResult) error {
 	text := fmt.Sprintf("%d the same, %d different", r.Same, r.Different)
 	if r.Skipped > 0 {
 		text += fmt.Sprintf(", %d without a recorded answer", r.Skipped)
+	}
+	if r.Stopped {
+		text += "; the rest was not played (--max-differences)"
 	}
 	_, err := fmt.Fprintln(w, text)
 	return err

@@ -114,7 +114,7 @@ func TestRelay(t *testing.T) {
 		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
 	}
 	status, stdout, stderr := execute(t, nil, "relay", "replay", name, "--target", another.state, "--json") // the session is locked by now
-	if status != exitFailed || !strings.Contains(stdout, `{"kind":"difference","exchange":2,`) || !strings.Contains(stdout, `{"kind":"result","same":0,"different":2,`) || stderr != "" {
+	if status != exitFailed || !strings.Contains(stdout, `{"kind":"difference","exchange":2,`) || !strings.Contains(stdout, `{"kind":"result","same":0,"different":2,`) || !strings.HasPrefix(stderr, "farmstate: warning: the server has sessions of the recording already") || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
 	}
 }
@@ -153,6 +153,10 @@ func TestRelayUsage(t *testing.T) {
 		{[]string{"--listen", "here"}, "farmstate: --listen: \"here\" is not HOST:PORT"},
 		{[]string{"--listen", "127.0.0.1:0", "--target", "here"}, "farmstate: --target: \"here\" is not HOST:PORT"},
 		{[]string{"--allow", "10.1.2.3/8"}, "farmstate: --allow: \"10.1.2.3/8\" names one address inside the network"},
+		{[]string{"--listen", "localhost:9999", "--target", "127.0.0.1:9999"}, "farmstate: --target: \"127.0.0.1:9999\" is the address that the relay itself listens on"},
+		{[]string{"--target", "127.0.0.1:9999", "--warm-up", "1s"}, "farmstate: --warm-up is about several targets"},
+		{[]string{"--probe", "1s"}, "farmstate: --probe is about several targets"},
+		{[]string{"replay", there, "--max-differences", "-1"}, "farmstate: --max-differences: "},
 		{[]string{"--bytes"}, "farmstate: --bytes: shows session ids and contents, which only --whole allows"},
 		{[]string{"--quiet", "--json"}, "farmstate: --quiet: shows nothing"},
 		{[]string{"--listen", "127.0.0.1:0", "--record", there}, "farmstate: --record: " + there + ": there is such a file"},
@@ -164,6 +168,12 @@ func TestRelayUsage(t *testing.T) {
 		status, stdout, stderr := execute(t, nil, append([]string{"relay"}, v.args...)...)
 		if status != exitUsage || stdout != "" || !strings.HasPrefix(stderr, v.want) {
 			t.Errorf("%q: exit status %d, %q\n got %s\nwant %s", v.args, status, stdout, stderr, v.want)
+		}
+	}
+	for _, args := range [][]string{{"relay", "--help"}, {"help", "relay"}} {
+		status, stdout, stderr := execute(t, nil, args...)
+		if status != exitOK || stderr != "" || !holds(stdout, []string{"--listen", "--target", "--rule", "replay"}) {
+			t.Errorf("%q: exit status %d, %q\n%s", args, status, stderr, stdout)
 		}
 	}
 	addr := taken(t, "127.0.0.1:0")

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/farmstate/farmstate/netpoll/wire"
@@ -97,6 +99,22 @@ func (o *Options) validate() error {
 		errs = append(errs, fmt.Errorf("--probe: %s is not from 1ms to 1h", o.Probe))
 	}
 	return errors.Join(errs...)
+}
+
+// SameAddr reports whether a target leads to the address that is listened on, as far as their texts tell.
+func SameAddr(listen, target string) bool {
+	lh, lp, err1 := net.SplitHostPort(listen)
+	th, tp, err2 := net.SplitHostPort(target)
+	if err1 != nil || err2 != nil || lp != tp || lp == "0" {
+		return false
+	}
+	return strings.EqualFold(lh, th) || ours(th) && (ours(lh) || lh == "")
+}
+
+// ours reports whether a host is this machine: a loopback address, or the unspecified one.
+func ours(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && (ip.Unmap().IsLoopback() || ip.IsUnspecified())
 }
 
 func (o *Options) limits() wire.Limits { return wire.Limits{MaxHead: o.MaxHead, MaxBody: maxBody} }

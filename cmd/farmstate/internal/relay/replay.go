@@ -21,6 +21,11 @@ type ReplayOptions struct {
 	Strict  bool               // every byte of an answer counts
 	Whole   bool               // differences name session ids whole
 	Differs func(d Difference) // is told of each exchange that differs. Not nil
+	// MaxDifferences ends the replay when there are so many. 0: no bound.
+	MaxDifferences int64
+	// Progress is told after each event how far it is, Present once if the server has sessions of the recording already. Nil is not told.
+	Progress func(ReplayResult)
+	Present  func()
 }
 
 // Difference is an exchange that went another way than the recorded one.
@@ -45,6 +50,7 @@ type ReplayResult struct {
 	Different int64 `json:"different"` // with what else differed, such as the end of a connection
 	Skipped   int64 `json:"skipped"`   // whose answer is not in the recording, or not whole
 	CutOff    bool  `json:"cut_off"`   // the recording has no end
+	Stopped   bool  `json:"stopped"`   // there were too many differences: what follows was not played
 }
 
 // settle is how long a request waits for another one of the same session on another connection that was sent and not answered before it:
@@ -56,7 +62,7 @@ const settle = 20 * time.Millisecond
 // The events happen in the order of the recording: a request is sent when the answers that were recorded before it are in, and does
 // not wait for any other. The error says why the recording could not be played to its end; a difference is none.
 func Replay(ctx context.Context, rec *Recording, opt ReplayOptions) (ReplayResult, error) {
-	p := &player{ctx: ctx, opt: opt, conns: map[int64]*played{}, asked: map[int64]*question{}, cookies: map[string]*cookies{}}
+	p := &player{ctx: ctx, opt: opt, conns: map[int64]*played{}, asked: map[int64]*question{}, cookies: map[string]*cookies{}, begun: map[string]bool{}}
 	defer p.close()
 	for ctx.Err() == nil {
 		e, err := rec.next()
@@ -74,6 +80,13 @@ func Replay(ctx context.Context, rec *Recording, opt ReplayOptions) (ReplayResul
 		if err := p.play(e); err != nil {
 			return p.result, err
 		}
+		if opt.Progress != nil {
+			opt.Progress(p.result)
+		}
+		if opt.MaxDifferences > 0 && p.result.Different >= opt.MaxDifferences {
+			p.result.Stopped = true
+			return p.result, nil
+		}
 	}
 	return p.result, context.Cause(ctx)
 }
@@ -86,6 +99,8 @@ type player struct {
 	conns   map[int64]*played
 	asked   map[int64]*question // requests whose answer has not been compared
 	cookies map[string]*cookies // by key
+	begun   map[string]bool     // the keys of which an answer was compared
+	present bool                // it was told that the server has sessions already
 }
 
 // played is a connection.
@@ -240,12 +255,32 @@ func (p *player) compare(c *played, want *answer) {
 		p.differs(c, want.n, q, []Field{{"answer", firstText(want.head), err.Error()}})
 		return
 	}
+	p.lookPresent(q.key, want, got)
 	fields := p.fields(q.key, want, got)
 	if len(fields) > 0 {
 		p.differs(c, want.n, q, fields)
 		return
 	}
 	p.result.Same++
+}
+
+// lookPresent tells if the first answer about a session shows that the server had it before: it is there and was not, or locked and was not.
+func (p *player) lookPresent(key string, want, got *answer) {
+	if p.opt.Present == nil || p.present || key == "" || p.begun[key] {
+		return
+	}
+	p.begun[key] = true
+	var w, g wire.Answer
+	lim := &wire.Limits{MaxHead: maxMaxHead, MaxBody: maxBody}
+	_, wf := wire.ParseAnswer(want.head, lim, &w)
+	_, gf := wire.ParseAnswer(got.head, lim, &g)
+	if wf != wire.OK || gf != wire.OK || w.Status == g.Status {
+		return
+	}
+	if g.Status == wire.StatusLocked || w.Status == wire.StatusNotFound && g.Status == wire.StatusOK {
+		p.present = true
+		p.opt.Present()
+	}
 }
 
 func (p *player) differs(c *played, n int64, q *question, fields []Field) {

@@ -90,6 +90,37 @@ func TestReplayCookies(t *testing.T) {
 	}
 }
 
+// TestReplayPresent: a server that has the sessions already is told of, once and with the first answer that shows it; and the replay ends at its bound.
+func TestReplayPresent(t *testing.T) {
+	t.Parallel()
+	name := record(t, func(dial func() *testClient) {
+		c := dial()
+		for range 3 {
+			c.ask(get(plainID))
+		}
+		c.ask(put(plainID, "first"))
+		c.ask(get("another1"))
+	})
+	s := serve(t, "127.0.0.1:0")
+	present, looks := 0, 0
+	opt := ReplayOptions{MaxDifferences: 2, Present: func() { present++ }, Progress: func(ReplayResult) { looks++ }}
+	if result, all := replay(t, name, s.addr, opt); result != (ReplayResult{Same: 5}) || present != 0 || looks < 5 {
+		t.Fatalf("%+v, told %d times, %d looks\n%+v", result, present, looks, all)
+	}
+	result, all := replay(t, name, s.addr, opt)
+	if result.Different != 2 || !result.Stopped || len(all) != 2 || present != 1 {
+		t.Errorf("%+v, told %d times\n%+v", result, present, all)
+	}
+	locked := serve(t, "127.0.0.1:0")
+	c := dial(t, locked.addr)
+	c.ask(put(plainID, "mine"))
+	c.ask(acquire(plainID))
+	present = 0
+	if result, all := replay(t, record(t, func(dial func() *testClient) { dial().ask(put(plainID, "first")) }), locked.addr, opt); result.Different != 1 || present != 1 {
+		t.Errorf("locked: %+v, told %d times\n%+v", result, present, all)
+	}
+}
+
 // TestReplayDifferent: what differs is told, and what belongs to users is not.
 func TestReplayDifferent(t *testing.T) {
 	t.Parallel()
