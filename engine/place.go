@@ -28,9 +28,10 @@ func (e *Engine) Place(now Time, lane int, p Parcel) Placed {
 
 // Clash is what has become of two states of one session that have met.
 type Clash struct {
-	Kept bool    // the one that was here stays
-	Gen  uint32  // of the one that stays, from now on
-	Lost *Parcel // the one that has given way; nil if what is in both is the same
+	Kept    bool    // the one that was here stays
+	Gen     uint32  // of the one that stays, from now on
+	Version uint32  // of the same
+	Lost    *Parcel // the one that has given way; nil if what is in both is the same
 }
 
 // Meet is Place for a session that may have been served here without its last holder knowing of that. It is compared as if it were of generation gen: that of before its
@@ -58,7 +59,7 @@ func (r *rank) newer(p *Parcel, s *session) bool {
 
 // met takes note of two states, of which the first has given way. Requires the session entered.
 func (r *rank) met(lost, stays *Parcel, kept bool) {
-	r.clash = &Clash{Kept: kept, Gen: stays.Gen}
+	r.clash = &Clash{Kept: kept, Gen: stays.Gen, Version: stays.Version}
 	if !bytes.Equal(lost.Body, stays.Body) {
 		own := *lost
 		r.clash.Lost = &own

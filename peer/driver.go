@@ -90,9 +90,7 @@ func (f *Farm) guard(do func()) {
 	defer func() {
 		if p := recover(); p != nil {
 			f.faults.Add(1)
-			if f.mayLog("fault") {
-				f.logger.Error("a fault in the farm; the node goes on. Please report it", "event", "farm_fault", "panic", p, "stack", string(debug.Stack()))
-			}
+			f.loggerFor("fault").Error("a fault in the farm; the node goes on. Please report it", "event", "farm_fault", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
 	do()
@@ -203,7 +201,7 @@ func (f *Farm) carryOut(a core.Action) {
 	case core.Charge:
 		f.engine.Charge(a.Bytes)
 	case core.Quarantine:
-		f.quarantine.add(f.opt.Now(), a)
+		f.setAside(a)
 	case core.Notice:
 		f.notice(a)
 	case core.Ask:

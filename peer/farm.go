@@ -44,6 +44,9 @@ type Options struct {
 	KeyOf func(target string) string
 	// Logger gets what an operator should know. Nil discards it.
 	Logger *slog.Logger
+	// Events gets the events for which there is no room in the log, of which there are many of one kind at a time: who follows or counts events gets them all the same.
+	// Nil discards them.
+	Events *slog.Logger
 }
 
 // Farm is this node's part of the farm. It implements engine.Elsewhere.
@@ -136,6 +139,9 @@ func (f *Farm) joined(now int64) bool {
 func New(opt Options) (*Farm, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opt.Events == nil {
+		opt.Events = slog.New(slog.DiscardHandler)
 	}
 	f := &Farm{
 		opt: opt, engine: opt.Engine, node: newNode(), logger: opt.Logger, started: opt.Now().Mono,

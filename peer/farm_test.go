@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,8 +14,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/farmstate/farmstate/engine"
+	"github.com/farmstate/farmstate/peer/core"
 	"github.com/farmstate/farmstate/peer/legacy"
 	"github.com/farmstate/farmstate/peer/link"
+	"github.com/farmstate/farmstate/peer/message"
 )
 
 // memberlist ends the goroutines that it has begun itself in its own time: a probe or an exchange that is under way runs to its timeout.
@@ -344,6 +348,75 @@ func TestShort(t *testing.T) {
 		if got := short(key); got != want {
 			t.Errorf("short(%q) = %q, want %q", key, got, want)
 		}
+	}
+}
+
+// recording returns a logger, and what it has been given so far, a line each.
+func recording() (*slog.Logger, func() []string) {
+	var mu sync.Mutex
+	var b strings.Builder
+	log := slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return b.Write(p)
+	}), nil))
+	return log, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Collect(strings.Lines(b.String()))
+	}
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// with returns the lines with a text in them.
+func with(lines []string, text string) (found []string) {
+	for _, line := range lines {
+		if strings.Contains(line, text) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// TestConflictsTold: each state that gives way is an event that says which it was, and so is each for which the quarantine has no room. The log has some of them only.
+func TestConflictsTold(t *testing.T) {
+	log, logged := recording()
+	events, rest := recording()
+	n := startNodeOf(t, func(o *Options) { o.Logger, o.Events, o.Copies = log, events, Copies{N: 2, Quarantine: 8 << 10} })
+	const states = 60
+	n.farm.tell(func() {
+		for i := range states {
+			p := engine.Parcel{Key: fmt.Sprintf("app(hash)/%06d-secret", i), Gen: 3, Version: 4, Body: make([]byte, 100)}
+			n.farm.carryOut(core.Quarantine{Parcel: &p, Winner: core.Winner{Gen: 5, Version: 6, Node: message.Node{0xab, 0xcd}}})
+		}
+		n.farm.carryOut(core.Notice{What: core.SessionConflict, Key: "app(hash)/unknown"})
+	})
+	q := n.farm.Quarantine()
+	lost := states - len(q.States)
+	if lost < 10 || q.Dropped != int64(lost) || n.farm.Stats().Dropped != int64(lost) {
+		t.Errorf("%d states are there, %d are said to be dropped, the counter says %d", len(q.States), q.Dropped, n.farm.Stats().Dropped)
+	}
+	told := append(logged(), rest()...)
+	for event, want := range map[string]int{"session_conflict": states + 1, "quarantine_dropped": lost} {
+		// Five lines a second, and two seconds if one ends while this goes on.
+		if all, lines := len(with(told, "event="+event)), len(with(logged(), "event="+event)); all != want || lines > 2*5 {
+			t.Errorf("%s: %d events for %d, %d lines in the log", event, all, want, lines)
+		}
+	}
+	first := with(told, "session=app(hash)/000000")
+	for i, want := range []string{
+		`event=session_conflict session=app(hash)/000000 node=abcd0000 epoch=3 version=4 newer_epoch=5 newer_version=6 quarantine=1`,
+		`event=quarantine_dropped quarantine=1 session=app(hash)/000000 epoch=3 version=4 bytes=100`,
+	} {
+		if len(first) != 2 || !strings.Contains(first[i], want) {
+			t.Errorf("%q, want %s", first, want)
+		}
+	}
+	if line := with(told, "unknow"); len(line) != 1 || strings.Contains(line[0], "node=") || strings.Contains(line[0], "epoch") || strings.Contains(line[0], "quarantine=") {
+		t.Errorf("what is not known is shown: %q", line)
 	}
 }
 

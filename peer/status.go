@@ -19,6 +19,7 @@ type Stats struct {
 	RepairBytes int64 // sent because copies were missing
 	Events      map[core.Event]int64
 	Copies      CopiesStatus
+	Dropped     int64 // states that had to leave the quarantine, for want of room
 	Faults      int64 // of ours that have been survived; the log has them
 	Links       link.Stats
 	Originals   legacy.Stats
@@ -32,6 +33,7 @@ func (f *Farm) Stats() Stats {
 	s.RepairBytes = f.shared.repairBytes
 	f.shared.mu.Unlock()
 	s.Copies.Quarantine = f.quarantine.len()
+	s.Dropped = f.quarantine.gone()
 	s.Links, s.Faults = f.links.Stats(), f.faults.Load()
 	if f.originals != nil {
 		s.Originals = f.originals.Stats()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
@@ -87,7 +88,7 @@ func (n *node) farmOptions() (peer.Options, error) {
 		originals[i] = legacy.Peer{Addr: p.Address, Authenticate: p.Authenticate, Encrypt: p.Encrypt, Password: p.Password}
 	}
 	return peer.Options{
-		Engine: n.engine, Now: n.clock.Now, Logger: n.logger,
+		Engine: n.engine, Now: n.clock.Now, Logger: n.logger, Events: slog.New(n.events.Handler(slog.DiscardHandler)),
 		MaxForwards: uint8(c.MaxForwards), QueryTimeout: c.QueryTimeout, Slack: n.farmWait() - c.QueryTimeout,
 		KeyOf: n.keyOf, Copies: copies, Member: gossip, Name: machineName(),
 		Link: link.Options{

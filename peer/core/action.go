@@ -108,18 +108,29 @@ type Lift struct {
 // Charge takes so many bytes of the memory account, whatever its cap says, or gives them back.
 type Charge struct{ Bytes int }
 
-// Quarantine keeps a state of a session that has given way to one of generation Gen.
+// Quarantine keeps a state of a session that has given way to another one, and tells of it: it is a SessionConflict, for which there is no Notice.
 type Quarantine struct {
 	Parcel *engine.Parcel
-	Gen    uint32
+	Winner
+}
+
+// Winner is the state that stays where two of a session have met.
+type Winner struct {
+	Gen, Version uint32       // Version is 0 if it is not known; if both are, neither is
+	Node         message.Node // that has it, as far as is known; else zero
 }
 
 // Notice is something that a person may want to know.
 type Notice struct {
 	What Event
 	Key  string
-	Node message.Node
-	Addr string
+	Node message.Node // zero if it is not known, or does not matter
+	Addr string       // of Node
+
+	// Of a SessionConflict: the state that was dropped, and the one that stays. What is not known is as in Winner.
+
+	Gen, Version           uint32
+	NewerGen, NewerVersion uint32
 }
 
 func (Send) action()     {}

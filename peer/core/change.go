@@ -72,7 +72,7 @@ func (c *Core) Changed(now int64, ch *Change) {
 		w = &wait{kind: waitChange, key: ch.Key, hash: hash, ch: ch, full: ch.Full}
 	}
 	if e := c.shelf[ch.Key]; e != nil && e.p.Gen <= ch.Parcel.Gen {
-		c.retire(now, e, ch.Parcel.Gen) // of a session that is no more: this one has its key
+		c.retire(now, e, Winner{ch.Parcel.Gen, ch.Parcel.Version, c.opt.Node}) // of a session that is no more: this one has its key
 	}
 	switch {
 	case c.opt.Copies < 2:
@@ -349,7 +349,7 @@ func (c *Core) outdated(now int64, u update, by message.Node, r *message.Refusal
 	}
 	if e := c.shelf[u.m.Key]; e != nil {
 		if u.m.Owner != (message.Node{}) && e.p.Gen <= u.m.Gen {
-			c.retire(now, e, r.Gen) // an old copy that we have sent on
+			c.retire(now, e, Winner{r.Gen, r.Version, by}) // an old copy that we have sent on
 		}
 		return
 	}

@@ -34,9 +34,9 @@ func (c *Core) givesWay(now int64, it *item, m *message.Message, here engine.Sig
 	return older(gen, m.Parcel.Version, here.Gen, here.Version) && !(same && m.Gen > here.Gen)
 }
 
-// decline takes note of a session that is sent here, and gives way to the one of generation gen that is here. Its sender keeps what it has sent in its quarantine, but one
+// decline takes note of a session that is sent here, and gives way to another state. Its sender keeps what it has sent in its quarantine, but one
 // that leaves may end in a moment, with all that it keeps.
-func (c *Core) decline(now int64, m *message.Message, gen uint32) {
+func (c *Core) decline(now int64, m *message.Message, by Winner) {
 	if _, again := c.declined.get(now, m.ID); again || !m.Leave {
 		c.counts.Conflicts++
 		return
@@ -44,7 +44,7 @@ func (c *Core) decline(now int64, m *message.Message, gen uint32) {
 	c.declined.put(now, now+finishedLife, m.ID, true)
 	lost := m.Parcel
 	lost.Key, lost.Gen = m.Key, m.Gen
-	c.quarantine(&lost, gen)
+	c.quarantine(&lost, by)
 }
 
 // outranks reports whether a copy that is here, of a session of another node's, is newer than a state of it that is sent here: then that is refused as if the session were
@@ -53,15 +53,15 @@ func (c *Core) outranks(now int64, e *shelved, from message.Node, m *message.Mes
 	return e.owner != from && e.owner != c.opt.Node && c.alive(now, e.owner) && !older(e.p.Gen, e.p.Version, before(m.Gen), m.Parcel.Version)
 }
 
-// yield ends a move of a session of which another node serves a newer state, of generation gen: that stays, and this one is not called back.
-func (c *Core) yield(now int64, m *Move, gen uint32) {
+// yield ends a move of a session of which another node serves a newer state: that stays, and this one is not called back.
+func (c *Core) yield(now int64, m *Move, by Winner) {
 	it := m.it
 	m.beaten = true
 	c.outcomes.put(now, now+outcomeLife, m.id, false)
 	c.gone(now, m)
 	it.went = pointer{}
 	c.send(m.to, m.addr, &message.Message{Kind: message.Abort, ID: m.id, Key: it.key, Gen: m.parcel.Gen})
-	c.quarantine(m.parcel, gen)
+	c.quarantine(m.parcel, by)
 	c.proceed(now, it)
 	c.tidy(now, it)
 }
@@ -75,7 +75,11 @@ func (c *Core) twins(e *shelved, owner message.Node, m *message.Message) bool {
 // clashed does what follows when a session that has come here has met another state of it.
 func (c *Core) clashed(it *item, clash *engine.Clash) {
 	if clash.Lost != nil {
-		c.quarantine(clash.Lost, clash.Gen)
+		by := Winner{Gen: clash.Gen, Version: clash.Version}
+		if clash.Kept {
+			by.Node = c.opt.Node
+		}
+		c.quarantine(clash.Lost, by)
 	} else {
 		c.counts.Conflicts++
 		c.do(Notice{What: SessionConflict, Key: it.key})

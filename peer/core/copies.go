@@ -122,7 +122,7 @@ func (c *Core) inherit(now int64, h *held) {
 			c.supplanted(e.owner, e.key, stampOf(h.parcel, h.gen))
 			c.confess(now, e.owner)
 		}
-		c.retire(now, e, h.gen)
+		c.retire(now, e, Winner{h.gen, h.parcel.Version, h.from})
 	}
 	if c.opt.Copies < 2 {
 		return

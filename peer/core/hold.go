@@ -58,7 +58,7 @@ func (c *Core) transfer(now int64, from message.Node, m *message.Message, sight 
 	}
 	if reason := c.unfit(now, it, m, sight); reason != 0 {
 		if reason == message.Newer {
-			c.decline(now, m, sight.Gen)
+			c.decline(now, m, Winner{sight.Gen, sight.Version, c.opt.Node})
 		}
 		c.refuse(from, m, reason, sight)
 		return
@@ -82,10 +82,12 @@ func (c *Core) swallow(now int64, from message.Node, m *message.Message, h *held
 	c.dropParcel(m)
 	if lost.Key = h.it.key; !bytes.Equal(lost.Body, h.parcel.Body) {
 		lost.Gen = m.Gen
-		c.quarantine(&lost, h.gen)
+		c.quarantine(&lost, Winner{h.gen, h.parcel.Version, c.opt.Node})
 	} else {
 		c.counts.Conflicts++
-		c.do(Notice{What: SessionConflict, Key: h.it.key, Node: from, Addr: m.Addr})
+		c.do(Notice{
+			What: SessionConflict, Key: h.it.key, Node: from, Addr: m.Addr, Gen: m.Gen, Version: m.Parcel.Version, NewerGen: h.gen, NewerVersion: h.parcel.Version,
+		})
 	}
 	c.send(from, m.Addr, &message.Message{Kind: message.Held, ID: m.ID, Key: m.Key, Gen: m.Gen})
 	if s := h.it.search; s != nil {

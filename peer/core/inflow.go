@@ -174,7 +174,7 @@ func (c *Core) takeIn(now int64, in *inflow, m *message.Message, sight engine.Si
 		e := c.shelf[m.Key]
 		beaten := e != nil && e.owner != in.node && e.p.Gen == m.Gen && !m.Tomb // its own state has given way to the one that is here
 		if e != nil && e.p.Gen <= m.Gen && !beaten {
-			c.retire(now, e, m.Gen)
+			c.retire(now, e, Winner{Gen: m.Gen, Node: in.node})
 		}
 		c.do(Forget{Key: m.Key})
 		if m.Tomb {
@@ -218,7 +218,7 @@ func (c *Core) takeState(now int64, from message.Node, m *message.Message, sight
 	switch {
 	case m.NoRoom:
 		if e != nil && stampOf(&e.p, e.p.Gen).before(theirs) {
-			c.retire(now, e, m.Gen) // it is an old state by now
+			c.retire(now, e, Winner{m.Gen, m.Parcel.Version, owner}) // it is an old state by now
 		}
 		return message.NoRoom, message.Refusal{}
 	case e != nil:
@@ -258,7 +258,7 @@ func (c *Core) takeState(now int64, from message.Node, m *message.Message, sight
 	before := owner
 	if e != nil {
 		if before = e.owner; before == c.opt.Node {
-			c.retire(now, e, m.Gen)
+			c.retire(now, e, Winner{m.Gen, m.Parcel.Version, owner})
 		}
 	}
 	c.put(now, m.Key, hash, owner, &p)
@@ -308,23 +308,23 @@ func (c *Core) meets(now int64, from message.Node, m *message.Message, sight eng
 	case w != nil:
 		w.over = true
 		delete(c.changes, m.Key)
-		c.do(Supersede{Change: w.ch, Newer: true})
+		c.do(Supersede{Change: w.ch, Newer: true, Gen: m.Gen, Version: m.Parcel.Version, Node: from})
 	case it != nil && it.move != nil && it.move.state == moveOffered && !it.move.original:
-		c.yield(now, it.move, m.Gen)
+		c.yield(now, it.move, Winner{m.Gen, m.Parcel.Version, from})
 	case it != nil && (it.move != nil || it.adoption != nil):
 		return message.Busy, r, false
 	default:
-		c.do(Oust{Key: m.Key, Newer: true, Gen: m.Gen, Version: m.Parcel.Version})
+		c.do(Oust{Key: m.Key, Newer: true, Gen: m.Gen, Version: m.Parcel.Version, Node: from})
 	}
 	delete(c.track, c.hashOf(m.Key))
 	return message.Busy, r, false // when ours has gone it will be taken in
 }
 
 // retire takes a copy off the shelf that is superseded, or not wanted any more. What was served here, while another node took it over, is not thrown away unseen.
-func (c *Core) retire(now int64, e *shelved, gen uint32) {
+func (c *Core) retire(now int64, e *shelved, by Winner) {
 	if e.owner == c.opt.Node && e.diverged {
 		p := e.aged(now)
-		c.quarantine(&p, gen)
+		c.quarantine(&p, by)
 	}
 	c.unshelve(e, false)
 }

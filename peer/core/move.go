@@ -266,7 +266,7 @@ func (c *Core) refused(now int64, from message.Node, r *message.Message) {
 		c.outcomes.put(now, now+outcomeLife, m.id, false)
 		m.beaten = true
 		c.gone(now, m)
-		c.quarantine(m.parcel, r.Theirs)
+		c.quarantine(m.parcel, Winner{r.Theirs, r.Parcel.Version, from})
 		c.proceed(now, it)
 		c.tidy(now, it)
 		return

@@ -201,7 +201,7 @@ func (c *Core) Delivered(now int64, m *Move, o DeliveryOutcome) {
 		c.counts.OriginalOut++
 		if o == DeliveredThere {
 			c.counts.Conflicts++
-			c.do(Notice{What: SessionConflict, Key: it.key, Addr: m.addr})
+			c.do(Notice{What: SessionConflict, Key: it.key, Addr: m.addr, Gen: m.parcel.Gen, Version: m.parcel.Version})
 		}
 		c.gone(now, m)
 		c.do(Notice{What: OriginalMove, Key: it.key, Addr: m.addr})

@@ -234,7 +234,7 @@ func (c *Core) TendShelf(now int64, bytes int) (sent int, more bool) {
 		}
 		if c.expired(now, e) {
 			c.counts.CopiesExpired++
-			c.retire(now, e, 0)
+			c.retire(now, e, Winner{})
 			continue
 		}
 		_, certain := c.ceased.get(now, e.owner)
@@ -342,7 +342,7 @@ func (c *Core) served(now int64, s *search, by message.Node) {
 	it.search = nil
 	if e := c.shelf[it.key]; e != nil && e.mark() == s.about && by != (message.Node{}) && by != e.owner {
 		c.counts.Leftovers++
-		c.retire(now, e, 0)
+		c.retire(now, e, Winner{})
 	}
 	c.proceed(now, it)
 	c.tidy(now, it)

@@ -110,7 +110,7 @@ func (c *Core) takeOver(now int64, s *search) bool {
 	if !ok {
 		if e := c.shelf[s.it.key]; e != nil && c.orphaned(now, e) && e.p.Gen < c.removed(now, s) && c.opt.Weaken&NoTombs == 0 {
 			c.counts.Leftovers++
-			c.retire(now, e, 0)
+			c.retire(now, e, Winner{})
 		}
 		return false
 	}
@@ -178,7 +178,7 @@ func (c *Core) adopt(now int64, s *search, p *engine.Parcel, owner message.Node,
 	delete(c.searches, s.id)
 	it.search = nil
 	if e := c.shelf[it.key]; e != nil {
-		c.retire(now, e, p.Gen)
+		c.retire(now, e, Winner{Gen: p.Gen, Version: p.Version})
 	}
 	was := stampOf(p, p.Gen)
 	gen := p.Gen
@@ -352,7 +352,7 @@ func (c *Core) Ousted(now int64, a Action, p *engine.Parcel) {
 		c.withdraw(o.Key)
 		delete(c.track, hash)
 		if o.Newer {
-			c.quarantine(p, o.Gen)
+			c.quarantine(p, Winner{o.Gen, o.Version, o.Node})
 		} else if c.shelf[o.Key] == nil {
 			own := *p
 			own.Reserved = false
@@ -374,11 +374,10 @@ func (c *Core) Ousted(now int64, a Action, p *engine.Parcel) {
 }
 
 // quarantine keeps a state of a session that has given way to another one, so that nothing goes unseen.
-func (c *Core) quarantine(p *engine.Parcel, gen uint32) {
+func (c *Core) quarantine(p *engine.Parcel, by Winner) {
 	c.counts.Conflicts++
 	own := *p
-	c.do(Quarantine{Parcel: &own, Gen: gen})
-	c.do(Notice{What: SessionConflict, Key: p.Key})
+	c.do(Quarantine{Parcel: &own, Winner: by})
 }
 
 // dead takes note that a node will not be back, or has been silent for so long that it counts as dead. certain says that its process has ended.

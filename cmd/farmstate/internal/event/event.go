@@ -12,7 +12,7 @@ const Attr = "event"
 
 // Event is one event, as /api/v1/events shows it. Its fields are only added to.
 type Event struct {
-	ID    uint64            `json:"id"` // counts up from 1 in the life of a process; a debug event, which is not kept, has that of the one before
+	ID    uint64            `json:"id"` // counts up from 1 in the life of a process; one that is not kept, as no debug event is, has that of the one before
 	Time  time.Time         `json:"time"`
 	Level Level             `json:"level"`
 	Name  string            `json:"event"`

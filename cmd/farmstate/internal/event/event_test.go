@@ -52,6 +52,31 @@ func TestRecent(t *testing.T) {
 	}
 }
 
+// TestFlood: of very many events of one kind all are counted and given to who follows, and they do not push out what is kept of others.
+func TestFlood(t *testing.T) {
+	h, log, _ := hub(100, slog.LevelInfo)
+	follower, _ := h.Follow(0, event.Info, 0)
+	defer follower.Close()
+	log.Warn("a node is dead", "event", "cause")
+	for range 500 {
+		log.Info("one of its sessions", "event", "flood")
+	}
+	log.Warn("what came after", "event", "end")
+	kept := h.Recent(0, event.Info, 1000)
+	if first, last := kept[0], kept[len(kept)-1]; first.Name != "cause" || last.Name != "end" || last.ID != uint64(len(kept)) {
+		t.Errorf("%d are kept: the first is %+v, the last %+v", len(kept), first, last)
+	}
+	if n := len(kept) - 2; n < 25 || n > 50 { // of one minute, or of two
+		t.Errorf("%d of the flood are kept", n)
+	}
+	if got := h.Counts()[event.Key{Name: "flood", Level: event.Info}]; got != 500 {
+		t.Errorf("%d are counted", got)
+	}
+	if got := len(follower.C); got != 502 {
+		t.Errorf("who follows has got %d", got)
+	}
+}
+
 // TestAttrs: what an event is about is there, wherever it was said.
 func TestAttrs(t *testing.T) {
 	h, log, _ := hub(3, slog.LevelInfo)

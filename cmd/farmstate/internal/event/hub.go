@@ -1,7 +1,6 @@
 package event
 
 import (
-	"maps"
 	"sync"
 	"sync/atomic"
 )
@@ -13,7 +12,17 @@ const (
 	followerQueue = 1024
 	// maxNames bounds the counts: names are constants of the program, so it is never met unless something is wrong.
 	maxNames = 1000
+	// A hub keeps a share of its room, and a few at least, of what comes of one kind in one minute: when thousands of sessions are taken over, what they were taken over
+	// for must still be there.
+	kindShare, kindLeast = 4, 10
 )
+
+// tally is what a hub knows of one kind of event.
+type tally struct {
+	count  int64
+	minute int64 // of the latest; since 1970
+	kept   int   // in that minute
+}
 
 // Hub keeps and distributes events. May be used from any goroutine.
 type Hub struct {
@@ -22,23 +31,21 @@ type Hub struct {
 	mu        sync.Mutex
 	recent    []Event // a ring: the event with the id n stands at (n-1) modulo its length. Guarded by mu.
 	last      uint64  // id of the latest. Guarded by mu.
-	counts    map[Key]int64
+	counts    map[Key]*tally
 	followers map[*Follower]struct{}
 }
 
-// NewHub returns a hub that keeps the latest so many events, but for those of the level debug: who follows gets these as they come.
+// NewHub returns a hub that keeps the latest so many events, but for those of the level debug, and for the rest
+// of those of which very many come: who follows gets these as they come.
 func NewHub(keep int) *Hub {
-	return &Hub{recent: make([]Event, keep), counts: map[Key]int64{}, followers: map[*Follower]struct{}{}}
+	return &Hub{recent: make([]Event, keep), counts: map[Key]*tally{}, followers: map[*Follower]struct{}{}}
 }
 
 // put takes an event; its id is given here.
 func (h *Hub) put(e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if key := (Key{e.Name, e.Level}); h.counts[key] > 0 || len(h.counts) < maxNames {
-		h.counts[key]++
-	}
-	if e.Level == Debug { // a flood of details would push out what somebody has to know
+	if keep := h.countLocked(&e); e.Level == Debug || !keep { // a flood of details would push out what somebody has to know
 		e.ID = h.last
 	} else {
 		h.last++
@@ -50,11 +57,34 @@ func (h *Hub) put(e Event) {
 	}
 }
 
+// countLocked counts an event. It reports whether there is room to keep one more of its kind.
+func (h *Hub) countLocked(e *Event) (keep bool) {
+	key := Key{e.Name, e.Level}
+	t := h.counts[key]
+	if t == nil {
+		if len(h.counts) >= maxNames {
+			return false
+		}
+		t = &tally{}
+		h.counts[key] = t
+	}
+	t.count++
+	if minute := e.Time.Unix() / 60; minute != t.minute {
+		t.minute, t.kept = minute, 0
+	}
+	t.kept++
+	return t.kept <= max(len(h.recent)/kindShare, kindLeast)
+}
+
 // Counts returns how many events there were of each kind.
 func (h *Hub) Counts() map[Key]int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return maps.Clone(h.counts)
+	counts := make(map[Key]int64, len(h.counts))
+	for key, t := range h.counts {
+		counts[key] = t.count
+	}
+	return counts
 }
 
 // Recent returns the latest events of at least this level, the oldest first: at most n, and only those with an id above after.

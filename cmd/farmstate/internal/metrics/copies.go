@@ -26,6 +26,7 @@ var (
 	copiesDropped  = desc("copies_dropped_total", "Copies that were dropped, by cause: told by the owner, expired when the owner had ended, or leftover, because another node serves the session.", "cause")
 	copiesResyncs  = desc("copies_resyncs_total", "Mirrors to which everything had to be sent again.")
 	quarantined    = desc("quarantine_states", "States of sessions in the quarantine, which gave way to newer ones.")
+	quarantineLost = desc("quarantine_dropped_total", "States of sessions that were dropped from the quarantine, because it was full (quarantine_size).")
 )
 
 // copies reads the metrics of the copies.
@@ -56,6 +57,7 @@ func copies(s peer.Stats, mirroredChanges int64, gauge, counter func(*prometheus
 	counter(copiesDropped, s.Leftovers, "leftover")
 	counter(copiesResyncs, s.Resyncs)
 	gauge(quarantined, int64(c.Quarantine))
+	counter(quarantineLost, s.Dropped)
 }
 
 // number is 1 for true.
