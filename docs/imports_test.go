@@ -83,7 +83,7 @@ var layers = []layer{
 	{"netpoll", []string{"netpoll/wire", "engine/..."}, "the state port joins wire and engine"},
 	{"netpoll/conformance/...", []string{"netpoll/conformance/..."}, "what checks a server must not share its mistakes"},
 	{"netpoll/pages", nil, "what checks a server must not share its mistakes"},
-	{"peer", []string{"peer/core", "peer/link", "peer/legacy", "peer/member", "peer/message", "engine"}, "the farm joins the engine, what decides, and the links"},
+	{"peer", []string{"peer/core", "peer/link", "peer/legacy", "peer/member", "peer/message", "engine", "engine/appkey"}, "the farm joins the engine, what decides, and the links"},
 	{"peer/core", []string{"peer/message", "engine"}, "what decides knows neither links nor the state port"},
 	{"peer/message", []string{"netpoll/wire", "engine"}, "messages are bytes, and what the engine hands over"},
 	{"peer/link", []string{"peer/message"}, "links carry messages and decide nothing"},

@@ -339,11 +339,13 @@ func TestMisses(t *testing.T) {
 // TestShort: of a session id the log shows its beginning.
 func TestShort(t *testing.T) {
 	for key, want := range map[string]string{
-		"/lm/w3svc/1/root(hash=)/0123456789abcdefghij": "/lm/w3svc/1/root(hash=)/012345",
-		"/a/b":                                   "/a/b",
-		strings.Repeat("x", 500) + "/0123456789": strings.Repeat("x", 120) + ".../012345",
-		"withoutslash":                           "withou",
-		"":                                       "",
+		"/lm/w3svc/1/root(hash=)/0123456789abcdefghij":  "/lm/w3svc/1/root(hash=)/012345",
+		"/lm/w3svc/1/root(hash=)/012345SECRET/":         "/lm/w3",
+		"/lm/w3svc/1/root(hash=)/012/345/SECRET":        "/lm/w3",
+		"/a/b":                                          "/a/b",
+		strings.Repeat("x", 500) + "(hash=)/0123456789": strings.Repeat("x", 120) + ".../012345",
+		"withoutslash":                                  "withou",
+		"":                                              "",
 	} {
 		if got := short(key); got != want {
 			t.Errorf("short(%q) = %q, want %q", key, got, want)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/farmstate/farmstate/engine/appkey"
 	"github.com/farmstate/farmstate/peer/core"
 	"github.com/farmstate/farmstate/peer/message"
 )
@@ -118,20 +119,20 @@ func quarantineAttr(id int64) slog.Attr {
 	return slog.Int64("quarantine", id)
 }
 
-// short is so much of a key as tells an operator which session it is: the application and the beginning of the session id, which as a whole is a secret.
+// short is so much of a key as tells an operator which session it is: the application and the beginning of the session id, which as a whole is a secret. A key of which
+// is not certain where its session id begins is taken for a session id altogether.
 func short(key string) string {
 	const (
 		show = 6
 		most = 120 // of the application
 	)
-	for i := len(key) - 1; i >= 0; i-- {
-		if key[i] == '/' {
-			id := key[i+1 : min(len(key), i+1+show)]
-			if i > most {
-				return key[:most] + ".../" + id
-			}
-			return key[:i+1] + id
-		}
+	parts, ok := appkey.Split([]byte(key))
+	if !ok {
+		return key[:min(len(key), show)]
 	}
-	return key[:min(len(key), show)]
+	app, id := key[:len(key)-len(parts.ID)], parts.ID[:min(len(parts.ID), show)]
+	if len(app) > most {
+		return app[:most] + ".../" + string(id)
+	}
+	return app + string(id)
 }
