@@ -2,6 +2,7 @@ package peer
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/farmstate/farmstate/engine"
@@ -82,7 +83,16 @@ func (f *Farm) Orphans(take func(p engine.Parcel) bool) {
 	const turn = 1024
 	for next, more := 0, true; more; more = more && next > 0 {
 		var list []engine.Parcel
-		f.tell(func() { list, next = f.core.Orphans(f.now(), next, turn) })
+		f.tell(func() {
+			first := next == 0
+			if list, next = f.core.Orphans(f.now(), next, turn); first {
+				for _, p := range f.placing { // the engine has no room for them at this moment
+					own := *p.parcel
+					own.Body = slices.Clone(own.Body)
+					list = append(list, own)
+				}
+			}
+		})
 		for _, p := range list {
 			if !take(p) {
 				return
@@ -91,12 +101,14 @@ func (f *Farm) Orphans(take func(p engine.Parcel) bool) {
 	}
 }
 
-// Settle answers every change that waits for mirrors, and lets none wait any more: what is here now is to be written down, and the node to end.
+// Settle answers every change that waits for mirrors, lets none wait any more, and takes no session over from now on: what is here now is to be written down, and the
+// node to end. See core.Core.Settle. What is to be written is what the engine has when it returns, and Orphans.
 func (f *Farm) Settle() {
 	f.tell(func() {
 		f.solo = true
 		f.mirror(f.now())
-		f.core.ConfirmAll()
+		f.core.Settle(f.now())
+		f.act() // Must come before who waits goes on.
 	})
 }
 

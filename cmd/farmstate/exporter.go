@@ -13,9 +13,10 @@ type exporter struct {
 	ctx   context.Context // ends it
 	w     *snapshot.Writer
 	began time.Time
-	rate  int64 // bytes a second; 0 = as fast as can be
-	paced int64 // bytes written when the pace was last looked at
-	err   error // the first
+	rate  int64            // bytes a second; 0 = as fast as can be
+	paced int64            // bytes written when the pace was last looked at
+	err   error            // the first
+	note  func(key string) // is called for each session that is taken; nil = nobody wants to know
 }
 
 const (
@@ -26,7 +27,12 @@ const (
 )
 
 // Take implements engine.Exporter.
-func (x *exporter) Take(p engine.Parcel, shared bool) { x.w.Take(p, shared) }
+func (x *exporter) Take(p engine.Parcel, shared bool) {
+	x.w.Take(p, shared)
+	if x.note != nil {
+		x.note(p.Key)
+	}
+}
 
 // Next implements engine.Exporter.
 func (x *exporter) Next(occupied bool) bool {

@@ -50,7 +50,6 @@ type node struct {
 
 	served   atomic.Pointer[netpoll.Server] // server, for who may look while it starts
 	stopping atomic.Bool
-	kept     int64 // sessions that were written at the stop; valid once stop has returned
 }
 
 // keptEvents is how many of the latest events a node remembers.

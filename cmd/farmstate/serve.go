@@ -82,8 +82,11 @@ func (n *node) wait(signals <-chan os.Signal, r *reporter) error {
 		n.logger.Warn("stopped at once; requests that had begun were cut off", "event", "stopped", "signal", signal.String(), "sessions_lost", n.engine.Stats().Sessions)
 		return errQuiet
 	}
-	lost := max(0, n.engine.Stats().Sessions-n.kept)
-	if lost > 0 {
+	lost := n.lost()
+	switch {
+	case lost > 0 && n.snapshots != nil:
+		n.logger.Warn("sessions were lost: there was no other node to hand them to, and they could not be written to the directory of --data", "event", "sessions_lost", "sessions", lost)
+	case lost > 0:
 		n.logger.Warn("sessions were lost: there was no other node to hand them to, and they were not written to a directory (--data)", "event", "sessions_lost", "sessions", lost)
 	}
 	n.logger.Info("stopped", "event", "stopped", "after", time.Since(n.started).Round(time.Millisecond))
@@ -114,9 +117,17 @@ func (n *node) stop() {
 		if n.farm != nil {
 			n.farm.Settle() // a change that waits for mirrors keeps its session from being written
 		}
-		n.kept = n.snapshots.saveRest() // Must come after all that changes sessions. It takes what time it needs, whatever ctx says.
+		n.snapshots.saveRest() // Must come after all that changes sessions. It takes what time it needs, whatever ctx says.
 	}
 	n.close()
+}
+
+// lost counts the sessions that are nowhere when the node has stopped.
+func (n *node) lost() int64 {
+	if n.snapshots == nil {
+		return n.engine.Stats().Sessions
+	}
+	return n.snapshots.unwritten()
 }
 
 // closeStatePort lets requests that have begun be answered, for so long that there is time left for what they bring here.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,11 @@ type snapshots struct {
 	ctx   context.Context // ends when the goroutine is to end
 	end   context.CancelFunc
 	ended chan struct{}
+
+	// Of the snapshot of a stop. Owned by who stops the node.
+
+	last    bool     // it is that one
+	written []uint64 // hashes of the sessions in it, in their order; nil if it could not be written
 
 	mu    sync.Mutex
 	state api.Snapshot // guarded by mu
@@ -103,9 +109,9 @@ func (s *snapshots) run() {
 		case <-s.ctx.Done():
 			return
 		case <-tick:
-			_, _ = s.save(s.ctx, slog.LevelDebug, snapshotRate) // it has been told
+			_ = s.save(s.ctx, slog.LevelDebug, snapshotRate) // it has been told
 		case answer := <-s.asked:
-			_, err := s.save(s.ctx, slog.LevelInfo, snapshotRate)
+			err := s.save(s.ctx, slog.LevelInfo, snapshotRate)
 			answer <- err
 		}
 	}
@@ -148,26 +154,57 @@ func (n *node) snapshotAction(url.Values) (any, error) {
 	}
 }
 
-// saveRest writes the sessions that are left at a stop, or takes an old snapshot away if there are none: they would come back otherwise, although they are elsewhere. It
-// returns how many need not be told to be lost.
-func (s *snapshots) saveRest() (kept int64) {
+// saveRest writes the sessions that are left at a stop, or takes an old snapshot away if there are none: they would come back otherwise, although they are elsewhere.
+func (s *snapshots) saveRest() {
 	s.stop()
-	found, err := s.save(context.Background(), slog.LevelInfo, 0)
-	if err != nil {
-		return 0
+	s.last = true
+	if err := s.save(context.Background(), slog.LevelInfo, 0); err != nil { // it has been told
+		s.written = nil
 	}
-	return int64(found.Sessions + found.Expired)
+	slices.Sort(s.written)
 }
+
+// unwritten counts the sessions that are here and not in the snapshot that saveRest has written. What has come here since may be in it all the same: it was written as a
+// session that nobody served. Must come after the end of all that changes sessions.
+func (s *snapshots) unwritten() int64 {
+	var found engine.Exported
+	x := missing{in: s}
+	now := s.now()
+	for shard := range engine.NumShards {
+		found.Add(s.engine.Export(now, shard, &x))
+	}
+	return x.sessions + int64(found.Away+found.Busy)
+}
+
+// missing counts sessions that are not in the last snapshot. It implements engine.Exporter.
+type missing struct {
+	in       *snapshots
+	sessions int64
+}
+
+// Take implements engine.Exporter.
+func (x *missing) Take(p engine.Parcel, _ bool) {
+	if _, ok := slices.BinarySearch(x.in.written, x.in.engine.Hash([]byte(p.Key))); !ok {
+		x.sessions++
+	}
+}
+
+// Next implements engine.Exporter.
+func (*missing) Next(bool) bool { return true }
 
 // save writes a snapshot, at most so many bytes a second unless rate is 0, and tells of it. With no session at all it takes an old one away instead. It is given up
 // when ctx ends.
-func (s *snapshots) save(ctx context.Context, level slog.Level, rate int64) (found engine.Exported, err error) {
+func (s *snapshots) save(ctx context.Context, level slog.Level, rate int64) error {
 	began := time.Now()
 	s.mu.Lock()
 	s.state.Running = true
 	s.mu.Unlock()
-	var totals snapshot.Totals
-	removed := false
+	var (
+		totals  snapshot.Totals
+		found   engine.Exported
+		removed bool
+		err     error
+	)
 	if s.engine.Stats().Sessions == 0 && !s.anyOrphan() {
 		removed, err = s.dir.Remove()
 	} else {
@@ -177,6 +214,8 @@ func (s *snapshots) save(ctx context.Context, level slog.Level, rate int64) (fou
 	leftOut := found.Away + found.Busy
 	switch {
 	case errors.Is(err, errGivenUp):
+	case err != nil && s.last:
+		s.logger.Error("the sessions could not be written at the stop; the snapshot before stays, and what has changed since is lost: "+s.dir.Advice(err), "event", "snapshot_failed", "directory", s.dir.Path(), "err", err)
 	case err != nil:
 		s.logger.Error("a snapshot could not be written; the one before stays, and the node goes on: "+s.dir.Advice(err), "event", "snapshot_failed", "directory", s.dir.Path(), "err", err)
 	case removed:
@@ -196,7 +235,7 @@ func (s *snapshots) save(ctx context.Context, level slog.Level, rate int64) (fou
 	default:
 		x.Written, x.Duration, x.Sessions, x.Bytes, x.LeftOut, x.LastError = &began, took.Seconds(), totals.Sessions, totals.Bytes, int64(leftOut), ""
 	}
-	return found, err
+	return err
 }
 
 // write writes a snapshot as of began, which is about now.
@@ -205,6 +244,9 @@ func (s *snapshots) write(ctx context.Context, began time.Time, rate int64) (tot
 	_, _ = rand.Read(h.Salt[:]) // never fails
 	totals, err = s.dir.Write(&h, s.key, func(w *snapshot.Writer) error {
 		x := exporter{ctx: ctx, w: w, began: began, rate: rate}
+		if s.last {
+			x.note = func(key string) { s.written = append(s.written, s.engine.Hash([]byte(key))) }
+		}
 		now := s.now() // one time for all, so that they agree with the header
 		for shard := 0; shard < engine.NumShards && x.err == nil; shard++ {
 			found.Add(s.engine.Export(now, shard, &x))

@@ -50,7 +50,8 @@ func TestSnapshotDiskFull(t *testing.T) {
 	}
 	limit(100 << 10)
 	p.stop(exitFailed)
-	p.await("level=WARN", "event=sessions_lost", "sessions=1")
+	p.await("level=ERROR", "event=snapshot_failed", "could not be written at the stop; the snapshot before stays, and what has changed since is lost: there is no room for it")
+	p.await("level=WARN", "event=sessions_lost", "could not be written to the directory of --data", "sessions=1")
 	p = serve(t, "--data", dir, "--standalone")
 	if status, body := dial(t, p.state).do(get(site1)); status != "200 OK" || body != large {
 		t.Errorf("%s, %d bytes", status, len(body))

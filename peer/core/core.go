@@ -44,7 +44,8 @@ type Core struct {
 	originals  map[int]bool // originals with a live link
 	joining    bool         // links are still being made: no miss is definite
 	leaving    bool
-	handing    int // hand-overs under way
+	settled    bool // see Settle
+	handing    int  // hand-overs under way
 	handBytes  int64
 	felt       int64 // when we were last called
 	dazed      int64 // until then no miss is definite; see feel

@@ -107,7 +107,7 @@ func (c *Core) unfit(now int64, it *item, m *message.Message, sight engine.Sight
 		return message.Busy
 	case sight.State == engine.SightHere && c.givesWay(now, it, m, sight) && c.opt.Weaken&NoGenerationCheck == 0:
 		return message.Newer
-	case c.leaving && !asked && sight.State != engine.SightSought:
+	case c.settled, c.leaving && !asked && sight.State != engine.SightSought:
 		return message.Leaving
 	}
 	return 0

@@ -1,6 +1,9 @@
 package core
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/peer/message"
 )
@@ -48,8 +51,13 @@ func (c *Core) Backlogs() []Backlog {
 func (c *Core) Copied() (sessions, waiting int) { return len(c.track), len(c.changes) }
 
 // Orphans returns up to n sessions that are not served, as far as is known here, because their owner has ended, from the copies behind position from on. It returns the
-// position to go on from, 0 at the end. What comes or goes meanwhile may be missed, or be met twice.
+// position to go on from, 0 at the end. What comes or goes meanwhile may be missed, or be met twice. After Settle those are among them, and beyond n, that are on
+// their way here: whether they will come is not known, and who sends them may be ending, too.
 func (c *Core) Orphans(now int64, from, n int) (list []engine.Parcel, next int) {
+	if from == 0 && c.settled && c.holding > 0 {
+		list = c.onTheirWay(now)
+		n += len(list)
+	}
 	for ; from < len(c.shelfOrder); from++ {
 		if len(list) == n {
 			return list, from
@@ -61,5 +69,39 @@ func (c *Core) Orphans(now int64, from, n int) (list []engine.Parcel, next int) 
 	return list, 0
 }
 
-// ConfirmAll answers all changes that wait, whoever has them or not: this node is about to stop.
-func (c *Core) ConfirmAll() { c.confirmAll() }
+// onTheirWay are the sessions that another node is just handing over to here.
+func (c *Core) onTheirWay(now int64) (list []engine.Parcel) {
+	for _, it := range c.items {
+		if h := it.held; h != nil {
+			p := *h.parcel
+			p.Key, p.Body = it.key, slices.Clone(p.Body) // the engine may come to own it meanwhile
+			age(&p, now-h.since)
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, func(a, b engine.Parcel) int { return cmp.Compare(a.Key, b.Key) })
+	return list
+}
+
+// Settle makes an end of what is under way, and lets nothing new begin but the end of moves: this node is about to stop, and what is here is written down next. All changes
+// that wait are answered, whoever has them or not; what is just being taken over is served here at once; nothing is looked for and taken over any more, for what is taken
+// over after that would be nowhere written down as served here, and be taken for lost.
+func (c *Core) Settle(now int64) {
+	c.settled = true
+	for _, s := range c.sortedSearches() {
+		delete(c.searches, s.id)
+		s.it.search = nil
+		c.undecided(s)
+	}
+	items := make([]*item, 0, c.settling)
+	for _, it := range c.items {
+		if it.adoption != nil {
+			items = append(items, it)
+		}
+	}
+	slices.SortFunc(items, func(a, b *item) int { return cmp.Compare(a.key, b.key) })
+	for _, it := range items {
+		c.adopted(now, it.adoption)
+	}
+	c.confirmAll()
+}

@@ -208,7 +208,7 @@ func (c *Core) Mending() bool {
 // TendShelf looks after a few of the copies that are here: sessions whose owner has ended are taken over, as many as so many bytes are worth, or expire; owners are
 // asked about those that are not certain. It returns how many bytes went, and whether there is more to do.
 func (c *Core) TendShelf(now int64, bytes int) (sent int, more bool) {
-	if len(c.shelfOrder) == 0 {
+	if len(c.shelfOrder) == 0 || c.settled {
 		return 0, false
 	}
 	asks := map[message.Node][]byte{}

@@ -82,6 +82,10 @@ const minSearch = int64(10 * time.Millisecond)
 
 // begin starts a search.
 func (c *Core) begin(now int64, s *search) {
+	if c.settled {
+		c.undecided(s)
+		return
+	}
 	s.it.search = s
 	s.rank = 1
 	if heard, ok := c.heard.get(now, xxhash.Sum64String(s.it.key)); ok {
