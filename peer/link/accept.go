@@ -83,6 +83,10 @@ func (n *Net) serve(nc net.Conn, remote netip.AddrPort) {
 		return
 	}
 	_ = nc.Close()
+	if end.cutOff() {
+		n.closes[end.reason].Add(1)
+		return
+	}
 	n.noteRefused(end.reason, remote.String(), "accepted", end.err)
 }
 

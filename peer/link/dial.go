@@ -80,7 +80,11 @@ func (n *Net) deliver(l *link) {
 		return
 	}
 	end, _ := errors.AsType[*refusal](err) // connect returns no other
-	if end.reason != CloseShutdown {
+	switch {
+	case end.reason == CloseShutdown:
+	case end.cutOff():
+		n.closes[end.reason].Add(1)
+	default:
 		n.noteRefused(end.reason, l.target, "dialled", end.err)
 	}
 	n.undeliverable(l, end)
@@ -199,6 +203,8 @@ func (n *Net) attempt(ctx context.Context, t *target) CloseReason {
 		if t.last != CloseUnreachable {
 			n.opt.Logger.Warn("a peer cannot be reached; trying again", "event", "peer_unreachable", "addr", t.addr, "err", end.err)
 		}
+	case end.cutOff() && t.last != CloseRefused: // what will not have us does so again and again, a process that has ended does not
+		n.closes[end.reason].Add(1)
 	default:
 		n.noteRefused(end.reason, t.addr, "dialled", end.err)
 	}

@@ -68,3 +68,7 @@ func failure(err error, other CloseReason) CloseReason {
 	}
 	return other
 }
+
+// cutOff reports whether the other side has reset the connection without a word, as the system does when a process is killed. By itself that says nothing about how
+// the other side is configured.
+func (r *refusal) cutOff() bool { return r.reason == CloseRefused && isReset(r.err) }

@@ -438,3 +438,44 @@ func pump(a, b net.Conn) {
 	_, _ = a.Close(), b.Close()
 	<-done
 }
+
+// TestCutOff: a connection that is reset in the handshake, as by the death of a process, is nobody's mistake in the settings. One that is reset time and again may be.
+func TestCutOff(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		resets int
+		said   bool
+	}{{"once", 1, false}, {"again and again", 1 << 30, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			check(t, err)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for range c.resets {
+					nc, err := l.Accept()
+					if err != nil {
+						return
+					}
+					_ = nc.(*net.TCPConn).SetLinger(0) // a reset
+					_, _ = nc.Read(make([]byte, 1))
+					_ = nc.Close()
+				}
+				_ = l.Close()
+			}()
+			p := start(t, Options{Peers: []string{l.Addr().String()}})
+			eventually(t, "the peer to be gone, or to go on", func() bool {
+				closes := p.Stats().Closes
+				return closes[CloseRefused] > 2 || closes[CloseUnreachable] > 0
+			})
+			if p.Stats().Closes[CloseRefused] == 0 {
+				t.Error("the reset is not counted")
+			}
+			if got := strings.Contains(p.log.String(), "peer_refused"); got != c.said {
+				t.Errorf("said: %v\n%s", got, p.log.String())
+			}
+			_ = l.Close()
+			<-done
+		})
+	}
+}
