@@ -101,7 +101,7 @@ func (n *node) readToken() (err error) {
 		return nil
 	}
 	if n.token, warning, err = config.ReadToken(n.cfg.AdminTokenFile); err != nil {
-		return usageError(err)
+		return usageError(n.cfg.OfFile("admin_token_file", err))
 	}
 	if warning != "" {
 		n.logger.Warn(warning, "event", "configuration_warning")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -25,18 +26,18 @@ func (f *adminFlags) client(a *app) (*fleet.Client, error) {
 	if _, port, err := net.SplitHostPort(f.Admin); err != nil || port == "" {
 		return nil, usageError(errors.New("--admin=" + f.Admin + " is no address: it is HOST:PORT, such as 127.0.0.1:42480"))
 	}
-	file, named := f.TokenFile, "--token-file="
+	file, from := f.TokenFile, "--token-file"
 	if file == "" {
-		file, named = a.env(tokenVariable), tokenVariable+"="
+		file, from = a.env(tokenVariable), tokenVariable
 	}
 	if file == "" {
 		return &fleet.Client{Tokens: token.Find(f.Admin, a.env), Only: f.Admin}, nil
 	}
 	text, _, err := config.ReadToken(file)
 	if err != nil {
-		return nil, usageError(err)
+		return nil, usageError(fmt.Errorf("%s: %w", from, err))
 	}
-	return &fleet.Client{Tokens: []string{text}, Named: named + file, Asked: f.Admin}, nil
+	return &fleet.Client{Tokens: []string{text}, Named: from + "=" + file, Asked: f.Admin}, nil
 }
 
 // actor is client for commands that change something: it fails if no token is known.

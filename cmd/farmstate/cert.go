@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/config"
 	"github.com/farmstate/farmstate/peer/pki"
 )
 
@@ -101,6 +104,9 @@ type certReport struct {
 // Run shows a certificate.
 func (c *certShowCmd) Run(a *app) error {
 	cert, err := pki.ReadCert(c.File)
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		err = config.OpenProblem(c.File, err)
+	}
 	if err != nil {
 		return usageError(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -55,13 +56,22 @@ type app struct {
 // returns the exit status.
 func run(args, environ []string, stdout, stderr io.Writer) int {
 	a := &app{environ: environ, stdin: os.Stdin, stdout: stdout, stderr: stderr}
-	err := a.run(args)
+	err := ofOutput(a.run(args))
 	if err != nil && !errors.Is(err, errQuiet) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			_, _ = fmt.Fprintln(stderr, "farmstate: "+term.Clean(line)) // Where would its failure be reported?
 		}
 	}
 	return exitStatus(err)
+}
+
+// ofOutput says of an error of standard output what that means, and what to do; others it returns as they are.
+func ofOutput(err error) error {
+	path, ok := errors.AsType[*fs.PathError](err)
+	if !ok || path.Op != "write" || path.Path != os.Stdout.Name() {
+		return err
+	}
+	return &statusError{exitStatus(err), fmt.Errorf("standard output cannot be written: %w; make room where it goes, or send it elsewhere", path.Err)}
 }
 
 func (a *app) run(args []string) error {

@@ -208,7 +208,7 @@ func TestConfigPrint(t *testing.T) {
 	if status != exitOK || stderr != "" || !json.Valid([]byte(stdout)) {
 		t.Errorf("exit status %d, %q\n%s", status, stderr, stdout)
 	}
-	if status, _, stderr = call(t, env, "config", "print"); status != exitUsage || !strings.HasPrefix(stderr, "farmstate: other.toml: there is no such file") {
+	if status, _, stderr = call(t, env, "config", "print"); status != exitUsage || !strings.HasPrefix(stderr, "farmstate: FARMSTATE_CONFIG: other.toml: there is no such file") {
 		t.Errorf("exit status %d, %q", status, stderr)
 	}
 }

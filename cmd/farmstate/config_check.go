@@ -77,7 +77,7 @@ func (c *configCheckCmd) check() (*config.Config, error) {
 		}
 		_, warning, err := config.ReadSecret(secret.file)
 		if err != nil {
-			return nil, usageError(fmt.Errorf("%s: %w", cfg.Place(secret.option), err))
+			return nil, usageError(cfg.OfFile(secret.option, err))
 		}
 		if warning != "" {
 			cfg.Warnings = append(cfg.Warnings, cfg.Place(secret.option)+": "+warning)

@@ -69,7 +69,8 @@ func (d *doctorCmd) Run(a *app) error {
 // configuration reads the configuration, with the environment and without flags. Where its admin pages are, and their token, is taken from it unless the flags say so.
 func (d *doctorCmd) configuration(a *app, o *doctor.Options) {
 	flags := optionFlags{Config: d.Config}
-	cfg, err := config.Load(config.Inputs{File: flags.file(a.environ), Environ: a.environ})
+	file, from := flags.file(a.environ)
+	cfg, err := config.Load(config.Inputs{File: file, FileFrom: from, Environ: a.environ})
 	if err != nil {
 		o.Problems = strings.Split(err.Error(), "\n")
 		return

@@ -112,7 +112,7 @@ func (n *node) gossip() (*member.Options, error) {
 	if c.PeerSecretFile != "" {
 		var warning string
 		if o.Secret, warning, err = config.ReadSecret(c.PeerSecretFile); err != nil {
-			return nil, usageError(err)
+			return nil, usageError(c.OfFile("peer_secret_file", err))
 		}
 		if warning != "" && c.PeerCert != "" { // otherwise links have warned already
 			n.logger.Warn(warning, "event", "configuration_warning")
@@ -138,11 +138,16 @@ func (n *node) security() (link.Security, error) {
 	c := n.cfg
 	switch {
 	case c.PeerCert != "": // a secret beside it is the gossip's
+		for _, option := range []string{"peer_ca", "peer_cert", "peer_key"} {
+			if err := readable(config.Lookup(option).Values(c)[0]); err != nil {
+				return link.Security{}, usageError(c.OfFile(option, err))
+			}
+		}
 		return link.Security{Certificates: &link.Certificates{CA: c.PeerCA, Cert: c.PeerCert, Key: c.PeerKey}}, nil
 	case c.PeerSecretFile != "":
 		secret, warning, err := config.ReadSecret(c.PeerSecretFile)
 		if err != nil {
-			return link.Security{}, usageError(err)
+			return link.Security{}, usageError(c.OfFile("peer_secret_file", err))
 		}
 		if warning != "" {
 			n.logger.Warn(warning, "event", "configuration_warning")
@@ -150,6 +155,16 @@ func (n *node) security() (link.Security, error) {
 		return link.Security{Secret: secret}, nil
 	}
 	return link.Security{Plain: true}, nil
+}
+
+// readable finds out whether a file can be opened, so that the option that names it can be said.
+func readable(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return config.OpenProblem(name, err)
+	}
+	_ = f.Close() // nothing was written
+	return nil
 }
 
 // keyOf is the key that a request target stands for, by the same rules as on the state port.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 
@@ -74,10 +75,12 @@ func (f *optionFlags) given() map[string][]string {
 // load reads the configuration that the flags, the environment and the file
 // give together.
 func (f *optionFlags) load(environ []string) (*config.Config, error) {
+	file, from := f.file(environ)
 	cfg, err := config.Load(config.Inputs{
-		File:    f.file(environ),
-		Flags:   f.given(),
-		Environ: environ,
+		File:     file,
+		FileFrom: from,
+		Flags:    f.given(),
+		Environ:  environ,
 	})
 	if err != nil {
 		return nil, usageError(err)
@@ -85,17 +88,17 @@ func (f *optionFlags) load(environ []string) (*config.Config, error) {
 	return cfg, nil
 }
 
-// file is the name of the configuration file; empty for none.
-func (f *optionFlags) file(environ []string) string {
+// file is the name of the configuration file, empty for none, and where that stands.
+func (f *optionFlags) file(environ []string) (name, from string) {
 	if f.Config != "" {
-		return f.Config
+		return f.Config, "--config"
 	}
 	for _, entry := range environ {
 		if name, ok := strings.CutPrefix(entry, config.FileEnv+"="); ok {
-			return name
+			return name, config.FileEnv
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // flagText keeps what was given for an option as it was written: it is parsed
@@ -104,14 +107,24 @@ type flagText struct {
 	texts []string
 }
 
-// Decode implements kong.MapperValue.
+// Decode implements kong.MapperValue. kong takes -1 for a flag; here it is a value, of which the option says what is wrong with it.
 func (f *flagText) Decode(ctx *kong.DecodeContext) error {
-	var text string
-	if err := ctx.Scan.PopValueInto("value", &text); err != nil {
-		return err
+	t := ctx.Scan.Peek()
+	if !t.IsValue() && !negative(t) {
+		accepted := ""
+		if o := config.Lookup(strings.ReplaceAll(ctx.Value.Name, "-", "_")); o != nil {
+			accepted = "; accepted: " + o.Accepts()
+		}
+		return errors.New("a value is missing" + accepted)
 	}
-	f.texts = append(f.texts, text)
+	f.texts = append(f.texts, ctx.Scan.Pop().String())
 	return nil
+}
+
+// negative reports whether a word of the command line is a number below 0, or begins as one.
+func negative(t kong.Token) bool {
+	text := t.String()
+	return len(text) > 1 && text[0] == '-' && text[1] >= '0' && text[1] <= '9'
 }
 
 // switchText is a flagText for an option that may stand without a value.

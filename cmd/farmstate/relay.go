@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -133,6 +134,9 @@ func (c *relayRunCmd) Run(a *app) error {
 	}
 	if c.Record != "" {
 		if opt.Recorder, err = relay.Create(c.Record, time.Now()); err != nil {
+			if path, ok := errors.AsType[*fs.PathError](err); ok {
+				err = fmt.Errorf("%s: cannot be made: %w; name a file in a directory that is there and in which this account may write", c.Record, path.Err)
+			}
 			return usageError(fmt.Errorf("--record: %w", err))
 		}
 		opt.Log("warning: " + c.Record + " gets whole session ids and contents; keep it as safe as the sessions themselves, and remove it when it has served")
@@ -227,7 +231,7 @@ func (c *relayReplayCmd) Run(a *app) error {
 	}
 	f, err := os.Open(c.File)
 	if err != nil {
-		return usageError(err)
+		return usageError(config.OpenProblem(c.File, err))
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	rec, err := relay.NewRecording(f)

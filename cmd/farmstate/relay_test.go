@@ -161,7 +161,7 @@ func TestRelayUsage(t *testing.T) {
 		{[]string{"--quiet", "--json"}, "farmstate: --quiet: shows nothing"},
 		{[]string{"--listen", "127.0.0.1:0", "--record", there}, "farmstate: --record: " + there + ": there is such a file"},
 		{[]string{"replay", there, "--target", "127.0.0.1:1"}, "farmstate: " + there + ": this is no recording of farmstate relay"},
-		{[]string{"replay", filepath.Join(dir, "none")}, "farmstate: open "},
+		{[]string{"replay", filepath.Join(dir, "none")}, "farmstate: " + filepath.Join(dir, "none") + ": there is no such file; name one"},
 		{[]string{"replay", there, "--target", "here"}, "farmstate: --target: \"here\" is not HOST:PORT"},
 		{[]string{"replay"}, "farmstate: expected \"<file>\"; see `farmstate help relay replay`\n"},
 	} {

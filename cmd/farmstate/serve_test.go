@@ -111,9 +111,9 @@ func TestCannotStart(t *testing.T) {
 			`farmstate: --max-body: "lots" is not a size; accepted: a size from 1 to 1GiB, in bytes or with a unit such as KiB, MB or GiB` + "\n" +
 				`farmstate: --lock-queue: "0" is below 1; accepted: a whole number from 1 to 1048576` + "\n"},
 		{"no such file", []string{"--config", filepath.Join(dir, "none.toml")},
-			"farmstate: " + filepath.Join(dir, "none.toml") + ": there is no such file"},
+			"farmstate: --config: " + filepath.Join(dir, "none.toml") + ": there is no such file; name one"},
 		{"a directory", []string{"--config", dir},
-			"farmstate: " + dir + ": this is a directory; name the configuration file in it\n"},
+			"farmstate: --config: " + dir + ": this is a directory; name the configuration file in it\n"},
 		{"unknown flag", []string{"--lock-wiat", "1s"},
 			"farmstate: unknown flag --lock-wiat, did you mean \"--lock-wait\"?; see `farmstate help serve`\n"},
 		{"unknown argument", []string{"now"},

@@ -63,7 +63,7 @@ func (n *node) openSnapshots() error {
 	if c.SnapshotKeyFile != "" {
 		key, warning, err := config.ReadSecret(c.SnapshotKeyFile)
 		if err != nil {
-			return usageError(err)
+			return usageError(c.OfFile("snapshot_key_file", err))
 		}
 		if warning != "" {
 			n.logger.Warn(warning, "event", "configuration_warning")

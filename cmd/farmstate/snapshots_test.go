@@ -248,7 +248,7 @@ func TestSnapshotRefused(t *testing.T) {
 	refused(file + " is encrypted, and no key is given. Name the file with its key")
 	refused(file+" was encrypted with another key. Name the file with the key that it was written with", "--snapshot-key-file", keyFile(t, "another secret, as long"))
 	short := keyFile(t, "short")
-	refused(short+": holds 5 bytes", "--snapshot-key-file", short)
+	refused("--snapshot-key-file: "+short+": holds 5 bytes", "--snapshot-key-file", short)
 	if err := os.WriteFile(file, []byte("farmsnap\x09\x00 of a later time"), 0o600); err != nil {
 		t.Fatal(err)
 	}

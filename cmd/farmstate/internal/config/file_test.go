@@ -214,7 +214,7 @@ func TestUnreadableFiles(t *testing.T) {
 			t.Errorf("\n got %v\nwant %s", err, want)
 		}
 	}
-	check("none.toml", "none.toml: there is no such file (looked for "+filepath.Join(dir, "none.toml")+"); check the name")
+	check("none.toml", "none.toml: there is no such file (looked for "+filepath.Join(dir, "none.toml")+"); name one that the account that runs farmstate can read")
 	check(dir, dir+": this is a directory; name the configuration file in it")
 	denied := "secret.toml: permission denied; let the account that runs farmstate read it"
 	if got := openAdvice("secret.toml", &fs.PathError{Op: "open", Path: "secret.toml", Err: fs.ErrPermission}).Error(); got != denied {

@@ -9,9 +9,10 @@ import (
 
 // Inputs is where Load takes values from.
 type Inputs struct {
-	File    string              // the configuration file; empty for none
-	Flags   map[string][]string // by option name, only the options that were given
-	Environ []string            // as os.Environ gives it
+	File     string              // the configuration file; empty for none
+	FileFrom string              // the flag or the variable that names it; empty if nothing has to be told apart
+	Flags    map[string][]string // by option name, only the options that were given
+	Environ  []string            // as os.Environ gives it
 }
 
 // Load reads the whole configuration. It finds every problem, not only the
@@ -19,7 +20,7 @@ type Inputs struct {
 func Load(in Inputs) (*Config, error) {
 	l := loader{config: defaults()}
 	if in.File != "" {
-		l.file(in.File)
+		l.file(in.File, in.FileFrom)
 	}
 	env := fromEnv(in.Environ)
 	for i := range Table {
@@ -78,11 +79,14 @@ func (l *loader) warn(where, what string) {
 	l.config.Warnings = append(l.config.Warnings, Problem{where, what}.Error())
 }
 
-// file takes the values of the configuration file.
-func (l *loader) file(name string) {
+// file takes the values of the configuration file, which from has named.
+func (l *loader) file(name, from string) {
 	data, err := ReadFile(name)
 	if err != nil {
 		p, _ := errors.AsType[Problem](err)
+		if from != "" {
+			p = Problem{from, p.Error()}
+		}
 		l.problems = append(l.problems, p)
 		return
 	}
@@ -165,4 +169,9 @@ func (c *Config) Place(name string) string {
 	case SourceDefault:
 	}
 	return name
+}
+
+// OfFile adds to an error about the file of an option which option that is.
+func (c *Config) OfFile(option string, err error) error {
+	return Problem{c.Place(option), err.Error()}
 }

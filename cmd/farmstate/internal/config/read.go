@@ -50,14 +50,17 @@ func readBounded(name string, limit int64, what string) ([]byte, os.FileInfo, er
 	return data, info, nil
 }
 
+// OpenProblem is what is to be said about a file that cannot be opened.
+func OpenProblem(name string, err error) error { return openAdvice(name, err) }
+
 func openAdvice(name string, err error) Problem {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		where := name
-		if abs, absErr := filepath.Abs(name); absErr == nil {
-			where = abs
+		where := ""
+		if abs, absErr := filepath.Abs(name); absErr == nil && abs != name {
+			where = " (looked for " + abs + ")"
 		}
-		return Problem{name, "there is no such file (looked for " + where + "); check the name"}
+		return Problem{name, "there is no such file" + where + "; name one that the account that runs farmstate can read"}
 	case errors.Is(err, fs.ErrPermission):
 		return Problem{name, "permission denied; let the account that runs farmstate read it"}
 	}
