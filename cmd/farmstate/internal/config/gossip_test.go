@@ -21,7 +21,7 @@ func TestGossipAddr(t *testing.T) {
 		{map[string][]string{"join": {"127.0.0.1:1"}, "gossip_listen": {"127.0.0.1:0"}}, "127.0.0.1:0"},
 		{map[string][]string{"gossip_listen": {"127.0.0.1:9"}}, "127.0.0.1:9"},
 		{map[string][]string{"gossip_listen": {"off"}}, ""},
-		{map[string][]string{"gossip_listen": {"127.0.0.1:9"}, "standalone": {"true"}}, ""},
+		{map[string][]string{"gossip_listen": {"off"}, "standalone": {"true"}}, ""},
 	} {
 		if c := load(t, Inputs{Flags: v.flags}); c.GossipAddr() != v.want {
 			t.Errorf("%v: %q, want %q", v.flags, c.GossipAddr(), v.want)

@@ -79,9 +79,12 @@ var Table = []Option{
 	},
 	{
 		Name: "standalone", Group: groupFarm, Default: "false",
-		Help:   "Run without a farm: nothing listens on the peer port, and no other node is asked",
-		Detail: "Not together with `peer`, `join` or `[[legacy_peer]]`.",
-		value:  boolean(func(c *Config) *bool { return &c.Standalone }),
+		Help: "Run without a farm: nothing listens on the peer port, and no other node is asked",
+		Detail: "Not together with `peer`, `join`, `[[legacy_peer]]`, or `copies` above 1; nor with a flag or a variable of the environment for any other\n" +
+			"option of the farm or the copies, but `peer_listen`. Those are left alone in a file, which may be that of all nodes, and in whatever is overruled: the\n" +
+			"flag `--standalone` makes a node stand alone for once with the file of a farm that names no nodes. The same holds without `standalone` if\n" +
+			"`peer_listen` is off and no other node is named.",
+		value: boolean(func(c *Config) *bool { return &c.Standalone }),
 	},
 	{
 		Name: "peer_listen", Group: groupFarm, Meta: "ADDR", Default: "127.0.0.1:42425",

@@ -12,6 +12,7 @@ func (l *loader) together() {
 	l.listeners()
 	l.protection()
 	l.farm()
+	l.farmless()
 	l.deliveries()
 	l.gossip()
 	l.snapshots()
