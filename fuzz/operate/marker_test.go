@@ -67,6 +67,7 @@ func TestMarker(t *testing.T) {
 	}
 	nodes[0].ask(http.MethodPost, "/api/v1/snapshot", "X-Farmstate-Action", "1", "Authorization", "Bearer "+adminToken)
 	nodes[1].ask(http.MethodPost, "/api/v1/unlock?cookie=2&session="+key(1, id('0')), "X-Farmstate-Action", "1", "Authorization", "Bearer "+adminToken)
+	nodes[1].await("the log has the broken lock", func() bool { return strings.Contains(nodes[1].said(), "event=lock_broken") })
 	nodes[1].kill()
 	for i := range len(all) { // taken over
 		nodes[2].await("all sessions are there", func() bool { return clients[2].do(get(key(1, id(all[i])))).status == http.StatusOK || all[i] == '0' })
