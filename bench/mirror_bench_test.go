@@ -56,7 +56,7 @@ func BenchmarkMirrored(b *testing.B) {
 	for _, how := range []struct {
 		name string
 		engine.Mirroring
-	}{{"none", engine.MirrorNone}, {"tell", engine.MirrorTell}, {"await", engine.MirrorAwait}} {
+	}{{"none", engine.MirrorNone}, {"removals", engine.MirrorRemovals}, {"tell", engine.MirrorTell}, {"await", engine.MirrorAwait}} {
 		b.Run("changes="+how.name, func(b *testing.B) {
 			bySize(b, func(b *testing.B, s *store, body []byte) {
 				m, ok := s.t.Caller.(*follower)

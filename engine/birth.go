@@ -90,7 +90,7 @@ func (e *Engine) born(now Time, lane int, s *session, t *Ticket) bool {
 	e.counts.add(lane, countCreated)
 	e.apps.Note(appkey.Prefix(t.Key))
 	mode := Mirroring(e.mirroring.Load())
-	if mode == MirrorNone {
+	if mode < MirrorTell {
 		e.answer(lane, t)
 		return true
 	}

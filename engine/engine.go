@@ -134,7 +134,7 @@ func (e *Engine) Refuse(lane int, t *Ticket) {
 
 // expire removes an entered session whose time is up.
 func (e *Engine) expire(lane int, s *session) {
-	if Mirroring(e.mirroring.Load()) != MirrorNone {
+	if Mirroring(e.mirroring.Load()) >= MirrorTell {
 		e.mirror.Expired(string(s.key()))
 	}
 	e.bury(lane, s)

@@ -8,7 +8,7 @@ type Mirror interface {
 	// Changed tells of a change that mirrors have to be told. If c.Awaited says so, Confirm, or Supersede, must be called with c, once. It returns false if
 	// nobody will be told any more; then that must not be called.
 	Changed(c *Change) bool
-	// Expired says that a session's time is up.
+	// Expired says that a session's time is up. It is not called if only removals are told.
 	Expired(key string)
 }
 
@@ -17,9 +17,10 @@ type Mirroring uint32
 
 // The ways of mirroring.
 const (
-	MirrorNone  Mirroring = iota // there is nobody to tell
-	MirrorTell                   // changes are told, and answered at once
-	MirrorAwait                  // changes are told, and answered when they have been confirmed
+	MirrorNone     Mirroring = iota // there is nobody to tell
+	MirrorRemovals                  // there is nobody now, but somebody may come with old copies: that a session has been removed is told, and answered at once
+	MirrorTell                      // changes are told, and answered at once
+	MirrorAwait                     // changes are told, and answered when they have been confirmed
 )
 
 // SetMirror installs the Mirror. Must come before the first ticket.
@@ -65,7 +66,7 @@ type Change struct {
 
 // changes returns a Change for a ticket that is about to be carried out in an entered session, or nil if no mirror need know of it.
 func (e *Engine) changes(now Time, s *session, t *Ticket, mode Mirroring) *Change {
-	if t.Op == Leave {
+	if t.Op == Leave || mode == MirrorRemovals && t.Op != Remove {
 		return nil
 	}
 	doubtful := e.doubtful(now)
@@ -245,7 +246,7 @@ func (e *Engine) conclude(now Time, lane int, s *session, c *Change) (again *Cha
 	if !c.revoked || e.gone(now, lane, s) || !s.lock.held || s.lock.cookie != c.cookie {
 		return nil
 	}
-	if mode := Mirroring(e.mirroring.Load()); mode != MirrorNone {
+	if mode := Mirroring(e.mirroring.Load()); mode >= MirrorTell {
 		again = newChange(now, s, mode, false)
 	}
 	e.unlock(now, lane, s, again)

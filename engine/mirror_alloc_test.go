@@ -31,6 +31,7 @@ func TestMirrorAllocations(t *testing.T) {
 		limit float64
 	}{
 		{MirrorNone, 4000, false, 0},
+		{MirrorRemovals, 4000, false, 0},
 		{MirrorTell, 4000, false, 5},
 		{MirrorAwait, 4000, false, 5},
 		{MirrorAwait, 4000, true, 4},

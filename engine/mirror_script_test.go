@@ -262,6 +262,11 @@ var mirrorScripts = []struct {
 		tells("content a/20 #1 v1", "state 20 #2 v1 locked", "content b/20 #3 v2 locked", "C 200", "V 200 b/20 #3", "state 20 #4 v2 locked", "W 200 b/20 #4"),
 		remove(k, 4), as("D"), "200", tells("removed #4 v2 locked", "D 200"), leased(0), get(k), "404",
 	}},
+	{"removals alone are told", []any{
+		mirrors(MirrorRemovals), set(k, "a"), "200", acquire(k), "200 a/20 #2", set(k, "b", 2), "200", get(k), "200 b/20", tells(),
+		leased(0), get(k), "200 b/20", remove(k), as("A"), "200", tells("removed #2 v2", "A 200"), get(k), "404",
+		set(k, "a"), 20 * time.Minute, get(k), "404", tells(), hasExpired(0),
+	}},
 	{"mirroring begins and ends", []any{
 		mirrors(MirrorNone), set(k, "a"), "200", tells(),
 		mirrors(MirrorAwait), acquire(k), "parked", as("A"), get(k), "parked", as("B"), set(k, "b", 2), "parked", as("C"),

@@ -89,7 +89,7 @@ func TestMirrorTable(t *testing.T) {
 			t.Fatalf("%s has %d cells, want %d", row.name, len(row.cells), len(mirrorStates))
 		}
 		for i, state := range mirrorStates {
-			for name, mode := range map[string]Mirroring{"none": MirrorNone, "tell": MirrorTell, "await": MirrorAwait} {
+			for name, mode := range map[string]Mirroring{"none": MirrorNone, "removals": MirrorRemovals, "tell": MirrorTell, "await": MirrorAwait} {
 				t.Run(fmt.Sprintf("%s, %s, %s", row.name, state, name), func(t *testing.T) {
 					mirrorCell(t, row.request, state, mode, row.cells[i])
 				})
@@ -150,7 +150,7 @@ func mirrorCell(t *testing.T, request any, state string, mode Mirroring, want st
 
 	told, _, _ := strings.Cut(want, ";")
 	changes := want != "" && !strings.HasPrefix(told, "R ")
-	if mode == MirrorNone && changes {
+	if (mode == MirrorNone || mode == MirrorRemovals && !strings.HasPrefix(told, "removed")) && changes {
 		want = strings.TrimPrefix(strings.TrimPrefix(want, told), "; ")
 	}
 	if mode == MirrorAwait && changes {

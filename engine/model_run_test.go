@@ -187,8 +187,8 @@ func (d *duel) step() {
 func (d *duel) mirror() {
 	switch n := d.rnd.IntN(10); {
 	case n < 2:
-		d.m.mirroring = Mirroring(d.rnd.IntN(3))
-		if d.m.mirroring == MirrorNone {
+		d.m.mirroring = Mirroring(d.rnd.IntN(4))
+		if d.m.mirroring < MirrorTell {
 			clear(d.copies) // what is not told makes them old
 		}
 		d.note("mirroring %d", d.m.mirroring)

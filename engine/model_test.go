@@ -116,8 +116,8 @@ func (m *model) answer(c *call, format string, args ...any) bool {
 }
 
 // amend does something to an item, which may be a change that mirrors have to know of.
-func (m *model) amend(it *item, f func()) {
-	if m.mirroring == MirrorNone {
+func (m *model) amend(it *item, removal bool, f func()) {
+	if m.mirroring == MirrorNone || m.mirroring == MirrorRemovals && !removal {
 		f()
 		return
 	}
@@ -177,7 +177,7 @@ func (m *model) conclude(h *amends) {
 		m.bury(it)
 		return
 	}
-	m.amend(it, func() { m.unlock(it) })
+	m.amend(it, false, func() { m.unlock(it) })
 }
 
 // confirmed is a change that mirrors know of.
@@ -341,7 +341,7 @@ func (m *model) endVoid(it *item) {
 func (m *model) create(it *item, c *call) {
 	lease := m.lease
 	m.lease = NoLease // nobody else can have it
-	m.amend(it, func() {
+	m.amend(it, false, func() {
 		it.content, it.minutes, it.uninit, it.cookie, it.version = string(c.t.Body), c.t.Minutes, c.t.InsertOnly, 1, 1
 		it.reread = false
 		m.slide(it)
@@ -403,7 +403,7 @@ func (m *model) act(it *item, c *call) {
 	if c.t.Op == Leave {
 		m.serve(it, c)
 	} else {
-		m.amend(it, func() { m.serve(it, c) })
+		m.amend(it, c.t.Op == Remove, func() { m.serve(it, c) })
 	}
 }
 

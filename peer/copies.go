@@ -57,6 +57,9 @@ func (f *Farm) mirror(now int64) {
 	mode := engine.MirrorNone
 	switch {
 	case f.solo || f.opt.Copies.N < 2 || !f.core.Company(now):
+		if f.social || f.core.Met() { // somebody may come, or come back, with old copies
+			mode = engine.MirrorRemovals
+		}
 	case f.opt.Copies.Ack == core.AckNone:
 		mode = engine.MirrorTell
 	default:

@@ -50,7 +50,7 @@ func (f *Farm) readCopies(now int64) CopiesStatus {
 		end = now
 	}
 	s := CopiesStatus{
-		Copies: f.opt.Copies.N, Ack: ackNames[f.opt.Copies.Ack], Mirroring: f.mode != engine.MirrorNone,
+		Copies: f.opt.Copies.N, Ack: ackNames[f.opt.Copies.Ack], Mirroring: f.mode >= engine.MirrorTell,
 		Doubtful: f.mode == engine.MirrorAwait && now >= f.core.Lease(), Mirrors: []MirrorStatus{},
 		Repair: RepairStatus{
 			Running: f.mending(), Looked: r.walk.looked, Of: r.of, Made: r.made, Bytes: r.bytes,

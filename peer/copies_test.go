@@ -177,3 +177,39 @@ func TestLeavingAPair(t *testing.T) {
 		want(t, fmt.Sprint(i), out, body, engine.OK, fmt.Sprint(i))
 	}
 }
+
+// TestRemovedAlone: a session that has been removed while nobody else was there does not come back with whoever comes back with a snapshot, with and without copies.
+func TestRemovedAlone(t *testing.T) {
+	for _, copies := range []Copies{{}, twoCopies} {
+		t.Run(fmt.Sprintf("copies=%d", copies.N), func(t *testing.T) {
+			a := startNodeWith(t, copies)
+			b := startNodeWith(t, copies, a)
+			a.linked(1)
+			b.linked(1)
+			n := b
+			if copies.N > 1 {
+				n = a
+			}
+			out, body := n.do(engine.Set, "app/s", "one", 0)
+			want(t, "create", out, body, engine.OK, "")
+			old, sight := n.engine.Peek(n.now(), []byte("app/s"))
+			if sight != engine.SightHere {
+				t.Fatalf("it is %s", sight)
+			}
+			old.Body = []byte("one")
+			ended := a.farm.Node()
+			a.close()
+			waitFor(t, "no neighbours", func() bool { return b.farm.Stats().Links.Neighbours == 0 })
+			out, body = b.do(engine.Remove, "app/s", "", 0)
+			want(t, "remove", out, body, engine.OK, "")
+			c := startNodeWith(t, copies, b)
+			c.farm.Shelve(ended, old)
+			b.linked(1)
+			c.linked(1)
+			for _, n := range []*testNode{b, c} {
+				out, body = n.do(engine.Get, "app/s", "", 0)
+				want(t, "get of a removed one", out, body, engine.NotFound, "")
+			}
+		})
+	}
+}

@@ -61,6 +61,7 @@ type Farm struct {
 	group     *member.Group // nil without gossip
 	logger    *slog.Logger
 	started   int64 // Time.Mono
+	social    bool  // the configuration has a way to other nodes
 
 	inbox  inbox
 	misses misses
@@ -155,6 +156,7 @@ func New(opt Options) (*Farm, error) {
 	f.inbox.init()
 	f.misses.init()
 	f.joining = len(opt.Link.Peers)+len(opt.Originals.Peers) > 0 || opt.Member != nil && len(opt.Member.Join) > 0
+	f.social = len(opt.Link.Peers) > 0 || opt.Member != nil
 	f.alone.Store(!f.joining)
 	f.core = core.New(core.Options{
 		Node: f.node, MaxForwards: opt.MaxForwards, QueryTimeout: opt.QueryTimeout, Slack: opt.Slack, NewID: newID,

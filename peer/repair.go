@@ -184,7 +184,7 @@ const touchSlack = 100 * time.Millisecond
 func (f *Farm) touch(now int64) {
 	r := &f.repair
 	period := int64(f.opt.Copies.TouchPeriod)
-	if f.mode == engine.MirrorNone || period == 0 {
+	if f.mode < engine.MirrorTell || period == 0 {
 		return
 	}
 	if r.touchShard == engine.NumShards {

@@ -1,8 +1,10 @@
 package core
 
 import (
+	"cmp"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/farmstate/farmstate/engine"
 	"github.com/farmstate/farmstate/peer/message"
@@ -75,10 +77,10 @@ func (c *Core) Changed(now int64, ch *Change) {
 		c.retire(now, e, Winner{ch.Parcel.Gen, ch.Parcel.Version, c.opt.Node}) // of a session that is no more: this one has its key
 	}
 	switch {
-	case c.opt.Copies < 2:
-	case ch.Removed:
+	case ch.Removed: // also without copies: somebody who is away may have a snapshot
 		c.do(Forget{Key: ch.Key}) // whoever makes it anew has to ask: he must begin above this generation
 		c.takeAway(now, ch, hash, w)
+	case c.opt.Copies < 2:
 	default:
 		c.tellAll(now, ch, hash, w)
 	}
@@ -193,7 +195,9 @@ func (c *Core) takeAway(now int64, ch *Change, hash uint64, w *wait) {
 		}
 	})
 	drop := func(node message.Node, w *wait) {
-		c.tellOne(now, node, &message.Message{Change: message.Drop, Key: ch.Key, Gen: ch.Parcel.Gen, Tomb: true}, hash, w)
+		m := &message.Message{Change: message.Drop, Key: ch.Key, Gen: ch.Parcel.Gen, Tomb: true}
+		m.Parcel.Minutes = cmp.Or(ch.Parcel.Minutes, uint32(mostTomb/int64(time.Minute)))
+		c.tellOne(now, node, m, hash, w)
 	}
 	c.eachHolder(h, func(node message.Node, _ bool) {
 		if c.neighbours[node] != nil || live == 0 {
@@ -203,11 +207,10 @@ func (c *Core) takeAway(now int64, ch *Change, hash uint64, w *wait) {
 		}
 	})
 	delete(c.track, hash)
+	c.bury(now, hash, ch.Parcel.Gen, c.tombLife(ch.Parcel.Minutes)) // in any case: what has been told before may come late, and somebody may come back with a snapshot
 	if !tomb {
-		c.bury(now, hash, ch.Parcel.Gen, shortTombLife) // for what has been told before and comes late
 		return
 	}
-	c.bury(now, hash, ch.Parcel.Gen, tombLife)
 	for _, node := range slices.Clone(c.mirrors(now, hash, c.opt.Copies-1, func(n message.Node) bool { known, _ := h.has(c.numbers[n]); return known })) {
 		drop(node, nil)
 	}

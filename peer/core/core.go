@@ -38,6 +38,7 @@ type Core struct {
 	sum        uint32       // of the neighbours; see announce
 	announcing bool         // they will be told in a moment
 	order      []*neighbour // the same, in order of arrival: maps have none, and a simulation must be repeatable
+	met        bool         // there has been a neighbour
 	lost       absences     // neighbours whose link has broken and who may live
 	ended      int64        // when it last became known that a node has ended
 	ends       uint64       // how often

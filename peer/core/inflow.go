@@ -170,15 +170,19 @@ func (c *Core) takeIn(now int64, in *inflow, m *message.Message, sight engine.Si
 	case message.Content, message.State:
 		return c.takeState(now, in.node, m, sight)
 	case message.Drop:
-		hash := c.hashOf(m.Key)
+		life := leastTomb
 		e := c.shelf[m.Key]
 		beaten := e != nil && e.owner != in.node && e.p.Gen == m.Gen && !m.Tomb // its own state has given way to the one that is here
 		if e != nil && e.p.Gen <= m.Gen && !beaten {
+			life = c.tombLife(e.p.Minutes)
 			c.retire(now, e, Winner{Gen: m.Gen, Node: in.node})
 		}
 		c.do(Forget{Key: m.Key})
 		if m.Tomb {
-			c.bury(now, hash, m.Gen, tombLife)
+			if m.Parcel.Minutes != 0 {
+				life = c.tombLife(m.Parcel.Minutes)
+			}
+			c.bury(now, c.hashOf(m.Key), m.Gen, life)
 		}
 	case message.Touch:
 		_ = message.Touches(m.Parcel.Body, func(key string, left int64) bool {

@@ -25,6 +25,7 @@ type neighbour struct {
 func (c *Core) Up(now int64, node message.Node, addr string) {
 	c.feel(now)
 	c.lost.drop(node)
+	c.met = true
 	if n := c.neighbours[node]; n != nil {
 		n.addr = addr
 		c.openStream(now, node) // messages may have been lost with a link

@@ -13,6 +13,9 @@ func (c *Core) Company(now int64) bool {
 	return len(c.order) > 0 || len(c.lost.nodes(now)) > 0 || len(c.ghosts.m) > 0
 }
 
+// Met reports whether there has ever been anybody.
+func (c *Core) Met() bool { return c.met }
+
 // Keeps reports whether a copy of a session is on the shelf.
 func (c *Core) Keeps(key string) bool { return c.shelf[key] != nil }
 

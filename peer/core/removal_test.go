@@ -115,3 +115,47 @@ func TestLiftIsTold(t *testing.T) {
 		}
 	}
 }
+
+// TestRemovalAlone: a node that is alone, also for want of copies, remembers a removal for as long as the session could live, and tells whoever comes and asks.
+func TestRemovalAlone(t *testing.T) {
+	for _, copies := range []int{1, 2} {
+		for minutes, life := range map[uint32]time.Duration{20: time.Hour, 600: 10*time.Hour + 5*time.Second, 0: 365 * 24 * time.Hour} {
+			r := copyRig(t, copies, "A")
+			r.c.Gone(r.now, node('A'))
+			r.c.Changed(r.now, &Change{Key: key, Parcel: engine.Parcel{Key: key, Gen: 7, Version: 1, Cookie: 1, Minutes: minutes}, Removed: true})
+			r.collect()
+			for _, at := range []time.Duration{0, life - time.Second, life} {
+				r.now = int64(time.Hour) + int64(at)
+				r.c.Tick(r.now)
+				want := uint32(8)
+				if at == life {
+					want = 0
+				}
+				if got := r.c.removed(r.now, &search{it: &item{key: key}}); got != want {
+					t.Errorf("copies=%d, %d minutes: after %v removed below %d, want %d", copies, minutes, at, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestTombIsTold: whoever is told to keep a removal in mind is told for how long.
+func TestTombIsTold(t *testing.T) {
+	owner := copyRig(t, 2, "A")
+	owner.changes(7, 1, false)
+	owner.acts = nil
+	p := engine.Parcel{Key: key, Gen: 7, Version: 1, Cookie: 1, Minutes: 600}
+	owner.c.Changed(owner.now, &Change{Key: key, Parcel: p, Removed: true})
+	owner.collect()
+	drops := owner.copiesTo('A')
+	if len(drops) != 1 || !drops[0].Tomb || drops[0].Parcel.Minutes != 600 {
+		t.Fatalf("a removal is told as %+v", drops)
+	}
+	mirror := copyRig(t, 2, "A")
+	m := *drops[0]
+	m.Stream, m.Update = id('S'), 1
+	mirror.gets('A', m)
+	if left := mirror.c.tombs.m[mirror.c.hashOf(key)].until - mirror.now; left < int64(10*time.Hour) {
+		t.Errorf("it is kept in mind for %v", time.Duration(left))
+	}
+}

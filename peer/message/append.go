@@ -147,6 +147,10 @@ func (m *Message) appendHeader(dst []byte, h header) []byte {
 		if m.Removed == 0 {
 			return dst
 		}
+	case timeout:
+		if m.Change == Drop && m.Kind == Copy && (!m.Tomb || p.Minutes == 0) {
+			return dst
+		}
 	case extraFlags:
 		if m.Kind != Transfer && !p.Uninitialized {
 			return dst

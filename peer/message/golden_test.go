@@ -235,9 +235,9 @@ var goldens = []golden{
 	},
 	{
 		"drop of a copy in full",
-		message.Message{Kind: message.Copy, Stream: query, Update: 4, Heard: 3, Change: message.Drop, Owner: node, Key: key, Gen: 2, Tomb: true},
+		message.Message{Kind: message.Copy, Stream: query, Update: 4, Heard: 3, Change: message.Drop, Owner: node, Key: key, Gen: 2, Tomb: true, Parcel: engine.Parcel{Minutes: 600}},
 		lines(`PUT \COPY HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 4", "X-Heard: 3", "X-Change: drop", "X-Owner: "+nodeHex, "X-Key: "+target,
-			"X-Generation: 2", "X-Tomb: true"),
+			"X-Generation: 2", "X-Tomb: true", "Timeout: 600"),
 	},
 	{
 		"touch",

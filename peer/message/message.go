@@ -169,7 +169,8 @@ type Message struct {
 	Total  int64 // of a message with a body: bytes of the whole of it, if what follows the head is only the beginning; otherwise 0
 
 	// Transfer, Copy with Content or State, Ceded: the session, with Key and Gen in their own fields above. Body is what follows the head on the wire, and
-	// Parse leaves it empty. Part, Copy with Touch or Taken, Shelved: Body alone. Refused because of Newer: Version alone.
+	// Parse leaves it empty. Part, Copy with Touch or Taken, Shelved: Body alone. Refused because of Newer: Version alone. Copy with Drop and Tomb: Minutes alone, the
+	// life of the session that has been removed; 0 = not told.
 
 	Parcel engine.Parcel
 }

@@ -428,8 +428,13 @@ func (m *Message) checkCopy(seen set, size, maxBody int64) Fault {
 	if m.Update == 0 {
 		return BadNumber.in(xUpdate)
 	}
+	m.Tomb = m.Tomb && m.Change == Drop
 	if !m.Change.carries() {
+		minutes := m.Parcel.Minutes
 		m.Parcel = engine.Parcel{}
+		if m.Tomb {
+			m.Parcel.Minutes = minutes
+		}
 		if m.Change != Drop {
 			m.Key, m.Owner, m.Gen = "", Node{}, 0
 		}
@@ -437,7 +442,6 @@ func (m *Message) checkCopy(seen set, size, maxBody int64) Fault {
 	if m.Change != State {
 		m.Base = Node{}
 	}
-	m.Tomb = m.Tomb && m.Change == Drop
 	var f Fault
 	if c.bodied {
 		f = m.checkBody(seen, size, maxBody)

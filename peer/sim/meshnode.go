@@ -158,6 +158,9 @@ func (n *mate) mirror(now int64) {
 	mode := engine.MirrorNone
 	switch {
 	case n.sim.opt.Copies < 2 || !n.core.Company(now):
+		if n.core.Met() {
+			mode = engine.MirrorRemovals
+		}
 	case n.sim.opt.Ack == core.AckNone:
 		mode = engine.MirrorTell
 	default:
@@ -209,7 +212,7 @@ func (n *mate) mend(now int64) {
 	}
 	_, n.tending = n.core.TendShelf(now, 1<<20)
 	n.act()
-	if n.mode == engine.MirrorNone || now-n.touchAt < int64(n.sim.opt.TouchPeriod) {
+	if n.mode < engine.MirrorTell || now-n.touchAt < int64(n.sim.opt.TouchPeriod) {
 		return
 	}
 	since := now - n.touchAt
