@@ -48,6 +48,8 @@ func peerHeads() []string {
 		copied + "X-Change: state\r\nX-Base: " + id + state + "\r\n", copied + "X-Change: drop\r\nX-Tomb: true\r\n" + state + "\r\n",
 		copied + "X-Change: touch\r\nContent-Length: 4\r\n\r\n\x01k\xe8\x07", copied + "X-Change: nothing\r\n\r\n",
 		copied + "X-Change: taken\r\nContent-Length: 3\r\n\r\n\x01k\x02",
+		copied + "X-Change: buried\r\nContent-Length: 10\r\n\r\n12345678\x02\x03",
+		copied + "X-Change: drop\r\nX-Key: " + target + "\r\nX-Generation: 1\r\nX-Tomb: true\r\nTimeout: 20\r\n\r\n",
 		"GET \\COPIED HTTP/1.1\r\nX-Stream: " + id + "X-Update: 7\r\nX-Refusals: 7 newer 8 9, 6 lacking,5 busy\r\n\r\n",
 		"GET \\CLAIM HTTP/1.1\r\n" + host + node + "X-ID: " + id + "X-Key: " + target + "\r\n\r\n",
 		"PUT \\CEDED HTTP/1.1\r\nX-Assoc-ID: " + id + state + "Content-Length: 7\r\n\r\ncontent",

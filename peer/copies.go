@@ -104,6 +104,21 @@ func (f *Farm) Orphans(take func(p engine.Parcel) bool) {
 	}
 }
 
+// Bury keeps in mind which sessions have been removed; from a snapshot. It returns false if the farm has been closed.
+func (f *Farm) Bury(all []core.Tomb) bool {
+	return f.inbox.put(func(now int64) {
+		for _, t := range all {
+			f.core.Bury(now, t)
+		}
+	})
+}
+
+// Tombs returns up to most of the removals that are kept in mind, from behind a position on, and the position to go on from. An empty list is the end.
+func (f *Farm) Tombs(from uint64, most int) (list []core.Tomb, next uint64) {
+	f.tell(func() { list, next = f.core.Tombs(f.now(), from, most) })
+	return list, next
+}
+
 // Settle answers every change that waits for mirrors, lets none wait any more, and takes no session over from now on: what is here now is to be written down, and the
 // node to end. See core.Core.Settle. What is to be written is what the engine has when it returns, and Orphans.
 func (f *Farm) Settle() {

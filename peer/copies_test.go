@@ -213,3 +213,36 @@ func TestRemovedAlone(t *testing.T) {
 		})
 	}
 }
+
+// TestRemovalsAreHandedOn: who has come since a session was removed knows of it when all have ended that did.
+func TestRemovalsAreHandedOn(t *testing.T) {
+	a := startNodeWith(t, twoCopies)
+	b := startNodeWith(t, twoCopies, a)
+	a.linked(1)
+	b.linked(1)
+	out, body := a.do(engine.Set, "app/s", "one", 0)
+	want(t, "create", out, body, engine.OK, "")
+	old, _ := a.engine.Peek(a.now(), []byte("app/s"))
+	old.Body = []byte("one")
+	ended := a.farm.Node()
+	a.close()
+	waitFor(t, "no neighbours", func() bool { return b.farm.Stats().Links.Neighbours == 0 })
+	out, body = b.do(engine.Remove, "app/s", "", 0)
+	want(t, "remove", out, body, engine.OK, "")
+	c := startNodeWith(t, twoCopies, b)
+	c.linked(1)
+	waitFor(t, "removals", func() bool {
+		list, _ := c.farm.Tombs(0, 10)
+		return len(list) == 1
+	})
+	b.close()
+	waitFor(t, "no neighbours", func() bool { return c.farm.Stats().Links.Neighbours == 0 })
+	d := startNodeWith(t, twoCopies, c)
+	d.farm.Shelve(ended, old)
+	c.linked(1)
+	d.linked(1)
+	for _, n := range []*testNode{c, d} {
+		out, body = n.do(engine.Get, "app/s", "", 0)
+		want(t, "get of a removed one", out, body, engine.NotFound, "")
+	}
+}

@@ -22,8 +22,21 @@ func (e *linkEvents) LinkUp(n message.Node, addr string, purpose message.Purpose
 		delete(f.knocks, n)
 		f.core.SetAddr(f.links.Advertised())
 		f.core.Up(now, n, addr)
+		if f.protocol(n) >= 2 { // an older one ends the link
+			f.core.TellTombs(now, n)
+		}
 		f.fellowUp(n)
 	})
+}
+
+// protocol is the version of the protocol that a neighbour speaks, over each of its links; 0 if there is no link any more.
+func (f *Farm) protocol(n message.Node) (version uint32) {
+	for _, l := range f.links.Links() {
+		if l.Node == n && l.Up && (version == 0 || l.Protocol < version) {
+			version = l.Protocol
+		}
+	}
+	return version
 }
 
 // LinkDown implements link.Handler. Whether the neighbour has ended is found out by knocking at its door.

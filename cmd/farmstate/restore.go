@@ -8,6 +8,7 @@ import (
 	"github.com/farmstate/farmstate/engine/snapshot"
 	"github.com/farmstate/farmstate/netpoll"
 	"github.com/farmstate/farmstate/peer"
+	"github.com/farmstate/farmstate/peer/core"
 	"github.com/farmstate/farmstate/peer/message"
 )
 
@@ -34,6 +35,14 @@ func onto(s shelf, e *engine.Engine) func(owner message.Node, p engine.Parcel) b
 	}
 }
 
+// buryInto says where the removals of a snapshot go, which come before the sessions: to the farm, if there may be others who have older states than those. nil: nowhere.
+func (n *node) buryInto() func(snapshot.Removal) {
+	if !n.mayHaveOthers() {
+		return nil
+	}
+	return func(r snapshot.Removal) { n.farm.Bury([]core.Tomb{{Hash: r.Hash, Gen: r.Gen, Left: int64(r.Left)}}) }
+}
+
 // mayHaveOthers reports whether the configuration has a way to other nodes.
 func (n *node) mayHaveOthers() bool {
 	return n.farm != nil && (len(n.cfg.Peers)+len(n.cfg.LegacyPeers) > 0 || n.cfg.GossipAddr() != "")
@@ -56,7 +65,7 @@ func (n *node) restore() error {
 	}
 	began := time.Now()
 	into := n.loadInto()
-	x, ok, err := s.dir.Load(began, s.key, func(h *snapshot.Header, p engine.Parcel) bool { return into(message.Node(h.Node), p) })
+	x, ok, err := s.dir.Load(began, s.key, n.buryInto(), func(h *snapshot.Header, p engine.Parcel) bool { return into(message.Node(h.Node), p) })
 	if err != nil {
 		return usageError(err)
 	}

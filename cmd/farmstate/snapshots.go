@@ -205,7 +205,7 @@ func (s *snapshots) save(ctx context.Context, level slog.Level, rate int64) erro
 		removed bool
 		err     error
 	)
-	if s.engine.Stats().Sessions == 0 && !s.anyOrphan() {
+	if s.engine.Stats().Sessions == 0 && !s.anyOrphan() && !s.anyRemoval() {
 		removed, err = s.dir.Remove()
 	} else {
 		totals, found, err = s.write(ctx, began, rate)
@@ -247,6 +247,10 @@ func (s *snapshots) write(ctx context.Context, began time.Time, rate int64) (tot
 		if s.last {
 			x.note = func(key string) { s.written = append(s.written, s.engine.Hash([]byte(key))) }
 		}
+		s.removals(func(some []snapshot.Removal) bool {
+			x.err = w.Bury(some)
+			return x.err == nil && x.Next(false)
+		})
 		now := s.now() // one time for all, so that they agree with the header
 		for shard := 0; shard < engine.NumShards && x.err == nil; shard++ {
 			found.Add(s.engine.Export(now, shard, &x))
@@ -265,6 +269,32 @@ func (s *snapshots) orphans(take func(p engine.Parcel) bool) {
 	if s.farm != nil {
 		s.farm.Orphans(take)
 	}
+}
+
+// removals calls write with the removals that the farm keeps in mind, some at a time, until it returns false: whoever has older states of those sessions may come when this
+// node has been started again, and nobody else may know by then.
+func (s *snapshots) removals(write func(some []snapshot.Removal) bool) {
+	const turn = 4096
+	if s.farm == nil {
+		return
+	}
+	for list, next := s.farm.Tombs(0, turn); len(list) > 0; list, next = s.farm.Tombs(next, turn) {
+		some := make([]snapshot.Removal, len(list))
+		for i, t := range list {
+			some[i] = snapshot.Removal{Hash: t.Hash, Gen: t.Gen, Left: time.Duration(t.Left)}
+		}
+		if !write(some) {
+			return
+		}
+	}
+}
+
+func (s *snapshots) anyRemoval() (found bool) {
+	s.removals(func([]snapshot.Removal) bool {
+		found = true
+		return false
+	})
+	return found
 }
 
 func (s *snapshots) anyOrphan() (found bool) {

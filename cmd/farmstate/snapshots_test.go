@@ -173,7 +173,7 @@ func TestSnapshotLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = dir.Close() }()
-	if _, _, err := dir.Load(time.Now(), nil, func(_ *snapshot.Header, p engine.Parcel) bool {
+	if _, _, err := dir.Load(time.Now(), nil, nil, func(_ *snapshot.Header, p engine.Parcel) bool {
 		if left := time.Duration(p.Left).Round(5 * time.Minute); left != 30*time.Minute || !strings.HasSuffix(p.Key, "/on") || p.Minutes != 120 {
 			t.Errorf("%+v", p)
 		}

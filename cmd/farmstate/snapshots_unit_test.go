@@ -16,6 +16,8 @@ import (
 	"github.com/farmstate/farmstate/engine/snapshot"
 	"github.com/farmstate/farmstate/netpoll"
 	"github.com/farmstate/farmstate/peer"
+	"github.com/farmstate/farmstate/peer/core"
+	"github.com/farmstate/farmstate/peer/link"
 	"github.com/farmstate/farmstate/peer/message"
 )
 
@@ -44,7 +46,7 @@ func newSnapshots(t *testing.T, sessions int) *snapshots {
 // loadAll counts the sessions of the snapshot.
 func (s *snapshots) loadAll(t *testing.T) (n int64) {
 	t.Helper()
-	x, _, err := s.dir.Load(time.Now(), nil, func(*snapshot.Header, engine.Parcel) bool { return true })
+	x, _, err := s.dir.Load(time.Now(), nil, nil, func(*snapshot.Header, engine.Parcel) bool { return true })
 	if err != nil || x.Damage != nil {
 		t.Fatal(err, x.Damage)
 	}
@@ -141,6 +143,47 @@ func TestUnwritten(t *testing.T) {
 	slices.Sort(s.written)
 	if n := s.unwritten(); n != 0 {
 		t.Errorf("it was written as a copy: %d", n)
+	}
+}
+
+// TestSnapshotOfRemovals: what the farm knows of removed sessions is in the snapshot, before the sessions, and makes one on its own.
+func TestSnapshotOfRemovals(t *testing.T) {
+	for _, sessions := range []int{0, 2} {
+		s := newSnapshots(t, sessions)
+		farm, err := peer.New(peer.Options{
+			Engine: s.engine, Now: s.now, MaxForwards: 1, QueryTimeout: time.Second,
+			Link: link.Options{Listen: "127.0.0.1:0", Security: link.Security{Plain: true}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { farm.Close(context.Background()) })
+		s.farm = farm
+		var all []core.Tomb
+		for i := range uint64(5000) {
+			all = append(all, core.Tomb{Hash: i, Gen: 7, Left: int64(time.Hour)})
+		}
+		farm.Bury(all)
+		if err := s.save(t.Context(), slog.LevelInfo, 0); err != nil {
+			t.Fatal(err)
+		}
+		removed, loaded := 0, 0
+		x, ok, err := s.dir.Load(time.Now().Add(time.Minute), nil, func(r snapshot.Removal) {
+			if r.Hash != uint64(removed) || r.Gen != 7 || r.Left > 59*time.Minute || loaded > 0 {
+				t.Errorf("%+v", r)
+			}
+			removed++
+		}, func(*snapshot.Header, engine.Parcel) bool {
+			loaded++
+			return true
+		})
+		if !ok || err != nil || x.Damage != nil || removed != len(all) || x.Sessions+x.Expired != int64(sessions) {
+			t.Errorf("%d removals, %+v, %v", removed, x, err)
+		}
+		x, _, err = s.dir.Load(time.Now().Add(2*time.Hour), nil, func(r snapshot.Removal) { t.Errorf("its time is up: %+v", r) }, func(*snapshot.Header, engine.Parcel) bool { return true })
+		if err != nil || x.Damage != nil {
+			t.Error(err, x.Damage)
+		}
 	}
 }
 

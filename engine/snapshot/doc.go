@@ -1,7 +1,7 @@
 // Package snapshot is the form in which sessions are kept in a file: all that [engine.Parcel] says of each, in frames that tell whether they are whole.
 // It works on an io.Reader and an io.Writer, and knows neither files nor clocks.
 //
-// # Version 1
+// # Version 2
 //
 // All numbers are little-endian. A file is a header and frames, the last of which is the end.
 //
@@ -29,6 +29,7 @@
 //	2  large        the beginning of one record, whose body goes on in the next frames
 //	3  more         a further part of that body
 //	4  end          the number of sessions, and the offset of this frame: 8 bytes each
+//	5  removed      removals, 20 bytes each; before all sessions. Version 1 has none
 //
 //	record   0   1  flags: 1 = locked, 2 = uninitialised, 4 = literal
 //	         1   1  zero
@@ -42,6 +43,10 @@
 //	        28   8  Left, ns; 0 if Minutes is 0
 //	        36   8  LockAge, ns; 0 if not locked
 //	        44      key, body
+//
+//	removal  0   8  hash of the key, by which the farm places copies
+//	         8   4  generation in which the session was removed
+//	        12   8  how long that is to be kept in mind, ns
 //
 // Lives and ages are told as of the header's time. A frame has at most 393216 bytes of records.
 //

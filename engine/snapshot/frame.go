@@ -11,6 +11,7 @@ const (
 	kindLarge   = 2
 	kindMore    = 3
 	kindEnd     = 4
+	kindRemoved = 5
 )
 
 const (
@@ -50,7 +51,7 @@ func frameSum(head, content []byte) uint32 {
 func openFrame(b []byte, number uint64, s *sealer) (kind byte, content []byte, ok bool) {
 	le := binary.LittleEndian
 	content = b[frameHead:]
-	if le.Uint32(b[sealedBy:]) != frameSum(b[:sealedBy], content) || le.Uint64(b) != number || le.Uint32(b[8:]) != uint32(len(content)) || le.Uint32(b[12:]) > kindEnd {
+	if le.Uint32(b[sealedBy:]) != frameSum(b[:sealedBy], content) || le.Uint64(b) != number || le.Uint32(b[8:]) != uint32(len(content)) || le.Uint32(b[12:]) > kindRemoved {
 		return 0, nil, false
 	}
 	if s != nil {

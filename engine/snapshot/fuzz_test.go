@@ -24,7 +24,8 @@ func FuzzSnapshot(f *testing.F) {
 	p := randomParcel(r, 9, 1)
 	p.Body = bytes.Repeat([]byte("x"), largeBody)
 	f.Add(write(f, []engine.Parcel{p}, nil), true)
-	for _, name := range []string{"testdata/v1-plain.snapshot", "testdata/v1-encrypted.snapshot"} {
+	f.Add(writeWith(f, []Removal{{1, 2, 3}, {4, 5, 6}}, []engine.Parcel{randomParcel(r, 10, 5)}, nil), true)
+	for _, name := range []string{"testdata/v1-plain.snapshot", "testdata/v1-encrypted.snapshot", "testdata/v2-plain.snapshot"} {
 		file, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)

@@ -10,7 +10,7 @@ import (
 )
 
 // Version is that of the files that are written.
-const Version = 1
+const Version = 2
 
 // Header is what a file says about itself.
 type Header struct {

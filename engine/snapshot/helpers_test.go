@@ -56,9 +56,18 @@ func randomParcel(r *rand.Rand, i, maxBody int) engine.Parcel {
 // write returns the file of some sessions.
 func write(tb testing.TB, all []engine.Parcel, secret []byte) []byte {
 	tb.Helper()
+	return writeWith(tb, nil, all, secret)
+}
+
+// writeWith is write with removals.
+func writeWith(tb testing.TB, removed []Removal, all []engine.Parcel, secret []byte) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	w, err := NewWriter(&out, &testHeader, secret)
 	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := w.Bury(removed); err != nil {
 		tb.Fatal(err)
 	}
 	for i, p := range all {

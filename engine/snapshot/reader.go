@@ -11,6 +11,9 @@ import (
 // Reader reads sessions. It believes nothing that it has not checked: whatever the file is, no more memory is taken than the file is long, beside less than a megabyte.
 // Its methods may be called by one goroutine at a time.
 type Reader struct {
+	// Removed is called, during the first Next, with the removals in the file. It may be set before; nil: nobody wants to know of them.
+	Removed func(Removal)
+
 	r      io.Reader
 	size   int64
 	header Header
@@ -74,6 +77,8 @@ func (r *Reader) nextFrame(p *engine.Parcel) (found bool, err error) {
 	switch {
 	case kind == kindRecords && len(content) > 0:
 		r.rest = content
+		return false, nil
+	case kind == kindRemoved && r.bury(content):
 		return false, nil
 	case kind == kindLarge:
 		return true, r.large(content, p)

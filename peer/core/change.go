@@ -207,19 +207,13 @@ func (c *Core) takeAway(now int64, ch *Change, hash uint64, w *wait) {
 		}
 	})
 	delete(c.track, hash)
-	c.bury(now, hash, ch.Parcel.Gen, c.tombLife(ch.Parcel.Minutes)) // in any case: what has been told before may come late, and somebody may come back with a snapshot
+	c.bury(now, hash, removal{ch.Parcel.Gen, above(ch.Parcel.Gen)}, c.tombLife(ch.Parcel.Minutes)) // in any case: what has been told before may come late, and somebody may come back with a snapshot
 	if !tomb {
 		return
 	}
 	for _, node := range slices.Clone(c.mirrors(now, hash, c.opt.Copies-1, func(n message.Node) bool { known, _ := h.has(c.numbers[n]); return known })) {
 		drop(node, nil)
 	}
-}
-
-// bury keeps in mind that a session has been removed: no copy of this generation or an older one comes back.
-func (c *Core) bury(now int64, hash uint64, gen uint32, life int64) {
-	old := c.tombs.m[hash]
-	c.tombs.put(now, max(now+life, old.until), hash, max(gen, old.v))
 }
 
 // confirmAll answers all changes that wait: nobody will acknowledge them any more.

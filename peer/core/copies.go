@@ -29,7 +29,7 @@ type copies struct {
 	inflows    map[message.Node]*inflow
 	confessing map[message.Node]map[string]stamp // owners that have yet to hear that, and what they are being told
 	taken      map[message.Node]map[string]stamp // by owner: what may have been taken over while it counted as dead
-	tombs      *recent[uint64, uint32]           // by the hash of the key: the generation in which the session was removed
+	tombs      *recent[uint64, removal]          // by the hash of the key: the generation in which the session was removed
 	dirty      bool                              // something is to be acknowledged
 
 	// Repair.
@@ -60,7 +60,7 @@ func newCopies() copies {
 		track: map[uint64]holders{}, numbers: map[message.Node]uint16{}, changes: map[string]*wait{}, making: map[uint64]int{}, streams: map[message.Node]*stream{},
 		ghosts: newRecent[message.Node, bool](maxQueries), ceased: newRecent[message.Node, bool](maxQueries),
 		shelf: map[string]*shelved{}, inflows: map[message.Node]*inflow{}, taken: map[message.Node]map[string]stamp{}, confessing: map[message.Node]map[string]stamp{},
-		tombs: newRecent[uint64, uint32](maxTombs),
+		tombs: newRecent[uint64, removal](maxTombs),
 	}
 }
 

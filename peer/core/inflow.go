@@ -182,7 +182,7 @@ func (c *Core) takeIn(now int64, in *inflow, m *message.Message, sight engine.Si
 			if m.Parcel.Minutes != 0 {
 				life = c.tombLife(m.Parcel.Minutes)
 			}
-			c.bury(now, c.hashOf(m.Key), m.Gen, life)
+			c.bury(now, c.hashOf(m.Key), removal{m.Gen, above(m.Gen)}, life)
 		}
 	case message.Touch:
 		_ = message.Touches(m.Parcel.Body, func(key string, left int64) bool {
@@ -195,6 +195,12 @@ func (c *Core) takeIn(now int64, in *inflow, m *message.Message, sight engine.Si
 			}
 			return true
 		}) // a list that is malformed is read as far as it goes
+		c.dropParcel(m)
+	case message.Buried:
+		_ = message.EachBuried(m.Parcel.Body, func(hash uint64, gen uint32, left int64) bool {
+			c.bury(now, hash, removal{gen: gen}, left)
+			return true
+		}) // as above
 		c.dropParcel(m)
 	case message.Taken:
 		if m.NoRoom {
@@ -213,8 +219,8 @@ func (c *Core) takeState(now int64, from message.Node, m *message.Message, sight
 	if m.Owner != (message.Node{}) && m.Owner != from {
 		owner, another = m.Owner, true
 	}
-	if gen, ok := c.tombs.get(now, hash); ok && m.Gen <= gen && c.opt.Weaken&NoTombs == 0 {
-		return message.Newer, message.Refusal{Gen: gen, Version: removedVersion}
+	if t, ok := c.tombs.get(now, hash); ok && m.Gen < t.own && c.opt.Weaken&NoTombs == 0 {
+		return message.Newer, message.Refusal{Gen: t.own - 1, Version: removedVersion}
 	}
 	theirs := stampOf(&m.Parcel, m.Gen)
 	e := c.shelf[m.Key]

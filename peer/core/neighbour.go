@@ -19,6 +19,8 @@ type neighbour struct {
 	full    int64                     // no copies to it until then
 	around  map[message.Node]struct{} // its neighbours, as it said last; replaced as a whole
 	sum     uint32                    // of around
+	telling bool                      // it is being told of removals that it may not know of
+	told    uint64                    // which of them it has been told, by their place in Core.tombs
 }
 
 // Up says that there is a link to a neighbour.

@@ -65,7 +65,7 @@ func (c *Core) Orphans(now int64, from, n int) (list []engine.Parcel, next int) 
 		if len(list) == n {
 			return list, from
 		}
-		if e := c.shelfOrder[from]; c.orphaned(now, e) && !c.expired(now, e) {
+		if e := c.shelfOrder[from]; c.orphaned(now, e) && !c.expired(now, e) && !c.buried(now, e) {
 			list = append(list, e.aged(now))
 		}
 	}

@@ -398,8 +398,8 @@ func (c *Core) concludeQuery(now int64, q *query) {
 	if e := c.shelf[q.it.key]; e != nil {
 		a.Copies = met(a.Copies, c.copiesOf(now, e))
 	}
-	if gen, ok := c.tombs.get(now, q.it.hash(c)); ok {
-		a.Removed = max(a.Removed, above(gen))
+	if t, ok := c.tombs.get(now, q.it.hash(c)); ok {
+		a.Removed = max(a.Removed, above(t.gen))
 	}
 	if q.census {
 		a.Seen = union(q.seenBy, []message.Node{c.opt.Node})

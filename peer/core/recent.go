@@ -1,5 +1,10 @@
 package core
 
+import (
+	"cmp"
+	"slices"
+)
+
 // recent remembers values for a while, at most a number of them: the oldest go first.
 type recent[K comparable, V any] struct {
 	most  int
@@ -87,6 +92,17 @@ func (r *recent[K, V]) keys(now int64) []K {
 		}
 	}
 	return all
+}
+
+// after calls f with what is remembered, in the order in which it came, from behind the n-th put on, until f returns false. f is given the number of the put.
+func (r *recent[K, V]) after(now int64, n uint64, f func(n uint64, k K, v V, until int64) bool) {
+	rest := r.order[r.first:]
+	from, _ := slices.BinarySearchFunc(rest, n+1, func(a aged[K], n uint64) int { return cmp.Compare(a.n, n) })
+	for _, a := range rest[from:] {
+		if e, ok := r.m[a.k]; ok && e.n == a.n && e.until > now && !f(a.n, a.k, e.v, e.until) {
+			return
+		}
+	}
 }
 
 // get returns what is remembered.

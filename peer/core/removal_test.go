@@ -159,3 +159,64 @@ func TestTombIsTold(t *testing.T) {
 		t.Errorf("it is kept in mind for %v", time.Duration(left))
 	}
 }
+
+// TestTombsAreTold: a node that comes is told which sessions have been removed, all of them, and no more once that is done. It keeps them in mind as long as we do.
+func TestTombsAreTold(t *testing.T) {
+	r := copyRig(t, 2, "")
+	const removals = tombsAtOnce + 10
+	for i := range uint64(removals) {
+		r.c.Bury(r.now, Tomb{Hash: i, Gen: uint32(i), Left: int64(time.Hour)})
+	}
+	r.c.Up(r.now, node('A'), "A")
+	r.c.TellTombs(r.now, node('A'))
+	r.wait(400 * time.Millisecond) // not so long that it is sent again
+	other := copyRig(t, 2, "M")
+	var stream message.ID
+	for i, m := range r.copiesTo('A') {
+		if m.Change != message.Buried || m.Update != uint64(i+1) {
+			t.Fatalf("update %d, of %s", m.Update, m.Change)
+		}
+		stream = m.Stream
+		u := *m
+		other.now = r.now
+		other.gets('M', u)
+	}
+	if got := len(other.c.tombs.m); got != removals {
+		t.Fatalf("%d removals have been told, want %d", got, removals)
+	}
+	if left := other.c.tombs.m[7].until - r.now; other.c.tombs.m[7].v != (removal{gen: 7}) || left < int64(time.Hour-2*time.Second) || left > int64(time.Hour) {
+		t.Errorf("%+v, %v left", other.c.tombs.m[7], time.Duration(left))
+	}
+	r.gets('A', message.Message{Kind: message.Copied, Stream: stream, Update: 2})
+	r.acts = nil
+	r.c.Bury(r.now, Tomb{Hash: 1 << 60, Gen: 1, Left: int64(time.Hour)})
+	r.wait(time.Second)
+	if all := r.copiesTo('A'); len(all) != 0 {
+		t.Errorf("%d further updates", len(all))
+	}
+
+	r.c.Down(r.now, node('A'))
+	r.c.Up(r.now, node('A'), "A")
+	r.c.TellTombs(r.now, node('A'))
+	r.acts = nil
+	r.wait(time.Second)
+	if all := r.copiesTo('A'); len(all) == 0 {
+		t.Error("what was removed while the link was broken is not told")
+	}
+	next := other.c.tombs.n
+	for i := range uint64(removals) { // nothing new: the order, by which others are told, stays
+		other.c.Bury(other.now, Tomb{Hash: i, Gen: uint32(i), Left: int64(time.Hour)})
+	}
+	if other.c.tombs.n != next {
+		t.Error("what is known counts as news")
+	}
+}
+
+// TestNothingToTell: where nothing has been removed there is nothing to tell, and no stream for it.
+func TestNothingToTell(t *testing.T) {
+	r := copyRig(t, 1, "A")
+	r.c.TellTombs(r.now, node('A'))
+	if len(r.c.flow) != 0 {
+		t.Error("a stream has been begun")
+	}
+}

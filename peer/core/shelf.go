@@ -36,21 +36,6 @@ const askTimes = 2
 // copyCost is what a copy takes beside its key and its content.
 const copyCost = 400
 
-// leastTomb and mostTomb bound how long it is kept in mind that a session has been removed.
-const (
-	leastTomb = int64(time.Hour)
-	mostTomb  = 365 * 24 * int64(time.Hour) // the longest life of a session that has one
-)
-
-// tombLife is how long it is kept in mind that a session has been removed: for as long as it could have lived on as a copy, or in a snapshot, of somebody who is away.
-// minutes is its life after each request; 0 = for ever.
-func (c *Core) tombLife(minutes uint32) int64 {
-	if minutes == 0 {
-		return mostTomb
-	}
-	return min(max(leastTomb, int64(minutes)*int64(time.Minute)+int64(c.opt.TouchPeriod)), mostTomb)
-}
-
 // ceasedLife is for how long it is kept in mind that a node has certainly ended: longer than its sessions live, mostly.
 const ceasedLife = int64(24 * time.Hour)
 

@@ -312,6 +312,7 @@ func (c *Core) beat(now int64) {
 			continue
 		}
 		c.flushTouches(now, st)
+		c.flushTombs(now, st)
 		switch {
 		case st.next == st.acked+1:
 			if now-st.pushed >= beatEvery {

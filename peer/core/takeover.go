@@ -81,8 +81,8 @@ func (c *Core) floor(now int64, s *search) (gen uint32) {
 
 // removed is the generation below which sessions with the key that is looked for have been removed, as far as is known here and to those who were asked.
 func (c *Core) removed(now int64, s *search) uint32 {
-	if gen, known := c.tombs.get(now, s.it.hash(c)); known {
-		return max(s.removed, above(gen))
+	if t, known := c.tombs.get(now, s.it.hash(c)); known {
+		return max(s.removed, above(t.gen))
 	}
 	return s.removed
 }

@@ -52,7 +52,7 @@ func (n *Net) met(hello *message.Message, purpose message.Purpose, identity stri
 		return nil, refuse(CloseSelf, nil)
 	}
 	return &other{
-		node: hello.Node, identity: identity, addr: hello.Addr, program: hello.Program, purpose: purpose, local: local, raw: raw, conn: conn, since: time.Now(),
+		node: hello.Node, identity: identity, addr: hello.Addr, program: hello.Program, protocol: min(hello.Protocol, Protocol), purpose: purpose, local: local, raw: raw, conn: conn, since: time.Now(),
 	}, nil
 }
 

@@ -47,6 +47,7 @@ type other struct {
 	identity string       // see guard
 	addr     string       // where the node takes connections, as it says; empty if it takes none
 	program  string
+	protocol uint32 // the lower of ours and its
 	purpose  message.Purpose
 	local    string   // our address, as told on this link
 	raw      net.Conn // the connection
@@ -125,7 +126,7 @@ func (l *link) how() string {
 func (l *link) statusLocked() Status {
 	s := Status{Node: l.node, Addr: l.target, Purpose: message.Delivery, Dialled: l.dialled}
 	if l.up {
-		s.Addr, s.Remote, s.Program, s.Purpose = l.addr, l.raw.RemoteAddr().String(), l.program, l.purpose
+		s.Addr, s.Remote, s.Program, s.Purpose, s.Protocol = l.addr, l.raw.RemoteAddr().String(), l.program, l.purpose, l.protocol
 		s.Up, s.Encrypted, s.Since, s.Leaving = true, l.net.guard.encrypted(), l.since, l.leaving.Load()
 		if admin := l.admin.Load(); admin != nil {
 			s.Admin = *admin

@@ -63,7 +63,7 @@ func TestMessages(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		}
-		if l := b.Links()[0]; !l.Up || !l.Dialled || l.Node != a.node || l.Addr != a.addr() || l.Program != "test 1" || l.Encrypted == sa.Plain {
+		if l := b.Links()[0]; !l.Up || !l.Dialled || l.Node != a.node || l.Addr != a.addr() || l.Program != "test 1" || l.Encrypted == sa.Plain || l.Protocol != Protocol {
 			t.Errorf("%+v", l)
 		}
 	})

@@ -34,8 +34,8 @@ type Handler interface {
 	Unreachable(n message.Node, addr string)
 }
 
-// Protocol is the version of the protocol between nodes that this package speaks.
-const Protocol = 1
+// Protocol is the version of the protocol between nodes that this package speaks. Since 2 there is a Copy with Buried.
+const Protocol = 2
 
 // Net is all links of one node.
 type Net struct {

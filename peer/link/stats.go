@@ -89,6 +89,7 @@ type Status struct {
 	Addr           string // where it takes connections; for a link that is being dialled, what is dialled
 	Remote         string // the other end of the connection
 	Program        string // its, as it says
+	Protocol       uint32 // the version that is spoken; 0 while it is being dialled
 	Purpose        message.Purpose
 	Dialled        bool // by us
 	Up             bool // or being dialled

@@ -260,6 +260,11 @@ var goldens = []golden{
 		lines(`PUT \COPY HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 7", "X-Change: taken", "Content-Length: 3"),
 	},
 	{
+		"buried",
+		message.Message{Kind: message.Copy, Stream: query, Update: 8, Change: message.Buried, Parcel: engine.Parcel{Body: []byte("12345678\x02\x03")}},
+		lines(`PUT \COPY HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 8", "X-Change: buried", "Content-Length: 10"),
+	},
+	{
 		"copied",
 		message.Message{Kind: message.Copied, Stream: query},
 		lines(`GET \COPIED HTTP/1.1`, "X-Stream: "+queryHex, "X-Update: 0"),

@@ -85,7 +85,7 @@ var changes = func() (t [numChanges]change) {
 	t[Drop] = change{join(always, session, []header{xGeneration, xTomb, timeout}), setOf(xKey, xGeneration), false}
 	t[Touch] = change{join(always, []header{xID}), setOf(contentLength), true}
 	t[Nothing] = change{always, 0, false}
-	t[Taken] = t[Touch]
+	t[Taken], t[Buried] = t[Touch], t[Touch]
 	return t
 }()
 

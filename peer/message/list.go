@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// ErrList says that the body of a Copy with Touch or Taken, or of a Shelved, is no list of sessions.
+// ErrList says that the body of a Copy with Touch, Taken or Buried, or of a Shelved, is no list of sessions.
 var ErrList = errors.New("message: a list of sessions is malformed")
 
 // appendEntry appends one session to a list, and a number with it. See docs/peer-protocol.md §3.8.

@@ -1,6 +1,7 @@
 package message_test
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -70,6 +71,40 @@ func TestEachShelved(t *testing.T) {
 	got, err := shelved(body)
 	if want := fmt.Sprintf("%q 0.0 %q 4294967295.4294967295 %q 3.4", key, "k", "l"); strings.Join(got, " ") != want || err != nil {
 		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+}
+
+// buried are the removals of a body, as text, and what was wrong with it.
+func buried(body []byte) (all []string, err error) {
+	err = message.EachBuried(body, func(hash uint64, gen uint32, left int64) bool {
+		all = append(all, fmt.Sprintf("%x %d %v", hash, gen, time.Duration(left)))
+		return true
+	})
+	return all, err
+}
+
+// TestEachBuried: §3.8 of docs/peer-protocol.md, the list of a Copy with Buried. What is before a fault is passed, and the fault is named.
+func TestEachBuried(t *testing.T) {
+	body := message.AppendBuried([]byte("dst"), 0x0807060504030201, 2, 1)
+	if string(body) != "dst\x01\x02\x03\x04\x05\x06\x07\x08\x02\x01" {
+		t.Errorf("got %q", body)
+	}
+	body = message.AppendBuried(message.AppendBuried(nil, math.MaxUint64, math.MaxUint32, math.MaxInt64), 0, 0, -1)
+	got, err := buried(body)
+	if want := "ffffffffffffffff 4294967295 8760h0m0s 0 0 0s"; strings.Join(got, " ") != want || err != nil {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+	for name, rest := range map[string]string{
+		"half a hash": "1234567", "no generation": "12345678", "no time": "12345678\x01", "half a time": "12345678\x01\x80",
+		"a generation beyond 32 bits": "12345678\x80\x80\x80\x80\x10\x01", "zeros in front": "12345678\x81\x00\x01", "more than 525600 minutes": "12345678\x01\x81\xf0\xdb\xbeu",
+	} {
+		if got, err := buried(append(bytes.Clone(body), rest...)); len(got) != 2 || !errors.Is(err, message.ErrList) {
+			t.Errorf("%s: %d removals, %v", name, len(got), err)
+		}
+	}
+	calls := 0
+	if err := message.EachBuried(append(body, 0), func(uint64, uint32, int64) bool { calls++; return false }); calls != 1 || err != nil {
+		t.Errorf("%d calls, %v", calls, err)
 	}
 }
 
@@ -144,6 +179,9 @@ func TestRandomLists(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := shelved(b); err != nil && !errors.Is(err, message.ErrList) {
+				t.Fatal(err)
+			}
+			if _, err := buried(b); err != nil && !errors.Is(err, message.ErrList) {
 				t.Fatal(err)
 			}
 		}

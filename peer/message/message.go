@@ -61,6 +61,7 @@ const (
 	Touch                     // Body lists sessions whose timers have been slid: AppendTouch, Touches
 	Nothing                   // only a number: a sign of life
 	Taken                     // Body lists sessions of yours that may have been taken over while you counted as dead: AppendShelved, EachShelved
+	Buried                    // Body lists sessions that have been removed: AppendBuried, EachBuried. Since version 2 of the protocol
 	numChanges
 )
 
@@ -169,7 +170,7 @@ type Message struct {
 	Total  int64 // of a message with a body: bytes of the whole of it, if what follows the head is only the beginning; otherwise 0
 
 	// Transfer, Copy with Content or State, Ceded: the session, with Key and Gen in their own fields above. Body is what follows the head on the wire, and
-	// Parse leaves it empty. Part, Copy with Touch or Taken, Shelved: Body alone. Refused because of Newer: Version alone. Copy with Drop and Tomb: Minutes alone, the
+	// Parse leaves it empty. Part, Copy with Touch, Taken or Buried, Shelved: Body alone. Refused because of Newer: Version alone. Copy with Drop and Tomb: Minutes alone, the
 	// life of the session that has been removed; 0 = not told.
 
 	Parcel engine.Parcel

@@ -588,14 +588,14 @@ func TestNames(t *testing.T) {
 	for r := range message.Lacking + 2 {
 		names = append(names, r.String())
 	}
-	for c := range message.Taken + 2 {
+	for c := range message.Buried + 2 {
 		names = append(names, c.String())
 	}
 	for p := range message.Delivery + 2 {
 		names = append(names, p.String())
 	}
 	const want = "unknown hello ping query not_here found transfer held refused commit abort around part copy copied claim " +
-		"ceded shelved unknown unknown newer busy no-room leaving lacking unknown unknown content state drop touch nothing taken unknown unknown neighbour delivery unknown"
+		"ceded shelved unknown unknown newer busy no-room leaving lacking unknown unknown content state drop touch nothing taken buried unknown unknown neighbour delivery unknown"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -621,7 +621,7 @@ func TestNoKind(t *testing.T) {
 }
 
 func TestNoChange(t *testing.T) {
-	for _, c := range []message.Change{0, message.Taken + 1} {
+	for _, c := range []message.Change{0, message.Buried + 1} {
 		func() {
 			defer func() {
 				if recover() == nil {

@@ -24,7 +24,7 @@ func (r Reason) String() string {
 	return reasonNames[r]
 }
 
-var changeNames = [numChanges]string{Content: "content", State: "state", Drop: "drop", Touch: "touch", Nothing: "nothing", Taken: "taken"}
+var changeNames = [numChanges]string{Content: "content", State: "state", Drop: "drop", Touch: "touch", Nothing: "nothing", Taken: "taken", Buried: "buried"}
 
 // String returns the change as it stands in messages, and under which updates are counted.
 func (c Change) String() string {

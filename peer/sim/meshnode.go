@@ -420,6 +420,7 @@ func (n *mate) up(other *mate) {
 	s.tracef("%s up %s", n.name, other.name)
 	n.ups[other.id] = true
 	n.core.Up(s.now, other.id, addrOf(other.place))
+	n.core.TellTombs(s.now, other.id)
 	n.core.Step(s.now, other.id, &message.Message{Kind: message.Hello, Node: other.id, Addr: addrOf(other.place), Leaving: other.leaving, Free: -1}, engine.Sight{})
 	for _, x := range s.mates {
 		if x != n && x.alive && !n.ups[x.id] {

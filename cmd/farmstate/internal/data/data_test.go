@@ -54,7 +54,7 @@ func write(t *testing.T, d *Dir, secret []byte, all ...engine.Parcel) {
 // load returns the keys that are read so long after the snapshot was written.
 func load(t *testing.T, d *Dir, after time.Duration, secret []byte) (keys string, x Loaded) {
 	t.Helper()
-	x, ok, err := d.Load(written.Add(after), secret, func(h *snapshot.Header, p engine.Parcel) bool {
+	x, ok, err := d.Load(written.Add(after), secret, nil, func(h *snapshot.Header, p engine.Parcel) bool {
 		if h.Program != header.Program {
 			t.Errorf("header %+v", h)
 		}
@@ -88,7 +88,7 @@ func names(t *testing.T, path string) string {
 func TestWriteLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "data")
 	d := open(t, path)
-	if _, ok, err := d.Load(written, nil, nil); ok || err != nil {
+	if _, ok, err := d.Load(written, nil, nil, nil); ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	write(t, d, nil, session("a", time.Minute))
@@ -257,20 +257,20 @@ func TestKeys(t *testing.T) {
 		" is encrypted, and no key is given. Name the file with its key (--snapshot-key-file FILE), or move the file away":     nil,
 		" was encrypted with another key. Name the file with the key that it was written with (--snapshot-key-file FILE), or ": []byte("another secret, as long"),
 	} {
-		if _, ok, err := d.Load(written, secret, nil); ok || err == nil || !strings.HasPrefix(err.Error(), name+want) {
+		if _, ok, err := d.Load(written, secret, nil, nil); ok || err == nil || !strings.HasPrefix(err.Error(), name+want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
 	if err := os.WriteFile(name, []byte("something else"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := d.Load(written, nil, nil); err == nil || !strings.HasPrefix(err.Error(), name+" is no snapshot of farmstate. Name another directory (--data DIR), or ") {
+	if _, _, err := d.Load(written, nil, nil, nil); err == nil || !strings.HasPrefix(err.Error(), name+" is no snapshot of farmstate. Name another directory (--data DIR), or ") {
 		t.Error(err)
 	}
 	if err := os.WriteFile(name, []byte("farmsnap\xff\xff and more of it"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := d.Load(written, nil, nil); err == nil || !strings.HasPrefix(err.Error(), name+" has version 65535 of the format, and this program reads version ") {
+	if _, _, err := d.Load(written, nil, nil, nil); err == nil || !strings.HasPrefix(err.Error(), name+" has version 65535 of the format, and this program reads version ") {
 		t.Error(err)
 	}
 }

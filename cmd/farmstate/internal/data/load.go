@@ -31,8 +31,8 @@ type Loaded struct {
 
 // Load reads the snapshot and calls take for each session that lives at now. It is taken over with its lock, and with what is left of its life. take returns false
 // for a session that it cannot take. ok is false if there is no snapshot; the error says what to do about one that cannot be read at all. One that is damaged is read
-// up to there.
-func (d *Dir) Load(now time.Time, secret []byte, take func(h *snapshot.Header, p engine.Parcel) bool) (x Loaded, ok bool, err error) {
+// up to there. bury is called before take with each removal that is to be kept in mind still; nil: nobody wants to know.
+func (d *Dir) Load(now time.Time, secret []byte, bury func(snapshot.Removal), take func(h *snapshot.Header, p engine.Parcel) bool) (x Loaded, ok bool, err error) {
 	f, err := os.Open(d.file(fileName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return x, false, nil
@@ -54,7 +54,7 @@ func (d *Dir) Load(now time.Time, secret []byte, take func(h *snapshot.Header, p
 	}
 	if err == nil {
 		x.Header = r.Header()
-		err = x.all(r, now, take)
+		err = x.all(r, now, bury, take)
 	}
 	if damage, ok := errors.AsType[*snapshot.Damage](err); ok {
 		d.keep, x.Damage = true, damage
@@ -74,8 +74,13 @@ func (d *Dir) Load(now time.Time, secret []byte, take func(h *snapshot.Header, p
 }
 
 // all reads the sessions.
-func (x *Loaded) all(r *snapshot.Reader, now time.Time, take func(*snapshot.Header, engine.Parcel) bool) error {
+func (x *Loaded) all(r *snapshot.Reader, now time.Time, bury func(snapshot.Removal), take func(*snapshot.Header, engine.Parcel) bool) error {
 	elapsed := max(0, now.UTC().Round(0).Sub(x.Header.Written)) // by the wall clock: the machine may have been off
+	r.Removed = func(gone snapshot.Removal) {
+		if gone.Left -= elapsed; gone.Left > 0 && bury != nil {
+			bury(gone)
+		}
+	}
 	for {
 		p, err := r.Next()
 		switch {
