@@ -79,18 +79,43 @@ func (n *node) restore() error {
 	if x.Damage != nil {
 		loaded.Damage = x.Damage.Error()
 		n.logger.Warn("the snapshot "+loaded.Damage+"; it will be kept beside the next one, as farmstate-sessions.snapshot.kept", "event", "snapshot_damaged", "directory", s.dir.Path(),
-			"offset", x.Damage.Offset, "sessions", x.Damage.Sessions, "unread_bytes", x.Damage.Unread)
+			"offset", x.Damage.Offset, "sessions", x.Damage.Sessions, "unread_bytes", x.Damage.Unread, "missing", missing(x.Damage))
 	}
 	if x.Refused > 0 {
 		n.logger.Warn("sessions of the snapshot did not fit into max_memory; raise it. The file will be kept beside the next one, as farmstate-sessions.snapshot.kept", "event", "snapshot_no_room",
 			"sessions", x.Refused, "max_memory", n.engine.Stats().MaxMemory)
 	}
-	if !x.Header.Written.IsZero() {
+	age, after := began.Sub(x.Header.Written).Round(time.Second), time.Since(began).Round(time.Millisecond)
+	switch {
+	case x.Header.Written.IsZero():
+	case x.Damage != nil || x.Refused > 0:
+		n.logger.Warn("only a part of the sessions of the last run is here again", "event", "snapshot_loaded", "sessions", x.Sessions, "expired", x.Expired, "no_room", x.Refused,
+			"unread_bytes", unread(x.Damage), "missing", missing(x.Damage), "bytes", x.Bytes, "age", age, "after", after)
+	default:
 		n.logger.Info("the sessions of the last run are here again", "event", "snapshot_loaded", "sessions", x.Sessions, "expired", x.Expired, "no_room", x.Refused,
-			"bytes", x.Bytes, "age", began.Sub(x.Header.Written).Round(time.Second), "after", time.Since(began).Round(time.Millisecond))
+			"bytes", x.Bytes, "age", age, "after", after)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.Loaded = loaded
 	return nil
+}
+
+// missing is how many sessions of a snapshot could not be read, as far as that is known. d may be nil.
+func missing(d *snapshot.Damage) any {
+	switch {
+	case d == nil:
+		return 0
+	case d.KnownTotal:
+		return d.Total - d.Sessions
+	}
+	return "unknown"
+}
+
+// unread is how many bytes of a snapshot could not be read. d may be nil.
+func unread(d *snapshot.Damage) int64 {
+	if d == nil {
+		return 0
+	}
+	return d.Unread
 }

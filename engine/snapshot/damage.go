@@ -6,11 +6,11 @@ import (
 	"io"
 )
 
-// Damage says that a file is not as it was written. All sessions in the frames before it have been read.
+// Damage says that a file is not as it was written. All sessions in the frames before it have been read, and those behind it as far as they can be found.
 type Damage struct {
-	Offset   int64 // where it begins: in the frame that begins there
+	Offset   int64 // where the first begins: in the frame that begins there
 	Size     int64 // of the file, bytes
-	Unread   int64 // bytes from Offset to the end
+	Unread   int64 // bytes that could not be read
 	Sessions int64 // that were read
 	Cut      bool  // the file ends too early; otherwise something else stands there than was written
 	Err      error // of who reads the file, if that has failed

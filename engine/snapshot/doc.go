@@ -48,7 +48,7 @@
 //	         8   4  generation in which the session was removed
 //	        12   8  how long that is to be kept in mind, ns
 //
-// Lives and ages are told as of the header's time. A frame has at most 393216 bytes of records.
+// Lives and ages are told as of the header's time. A frame has at most 393216 bytes of records; it is ended at 8192.
 //
 // With encryption each content is sealed with AES-256-GCM: 16 bytes longer, the frame's number as nonce, the first 16 bytes of the frame as associated data. The
 // key is derived from the secret by HKDF-SHA-256 with the salt, which is random for each file, and all of the header before its check. So neither frames nor

@@ -18,9 +18,12 @@ const (
 	frameHead = 20 // bytes before the content
 	sealedBy  = 16 // of these, those that the checksum and the seal cover
 
-	// fullFrame is how many bytes of records make a frame; a record that goes beyond may follow, so maxFrame is what a reader takes.
-	fullFrame = 192 << 10
+	// fullFrame is how many bytes of records make a frame: what a damaged byte costs. Smaller ones are slower to read. A record that goes beyond may follow, and there have
+	// been longer frames, so maxFrame is what a reader takes.
+	fullFrame = 8 << 10
 	maxFrame  = 384 << 10
+	// outLen is how much is written at a time: a system call for each frame would take longer than all the rest.
+	outLen = 128 << 10
 	// largeBody is the length from which a body has frames of its own. A frame that is not full has room for a shorter one, with the longest key.
 	largeBody = 64<<10 + 1
 	// partLen is how much of a large record goes into one frame.

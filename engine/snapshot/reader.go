@@ -26,6 +26,10 @@ type Reader struct {
 	at       int64  // offset of the next frame
 	sessions int64
 	err      error // of Next, from now on
+
+	lost   *Damage // the first that was met; nil so far
+	spoilt int64   // bytes of the frame that was read last and is not as it was written, if its end is known
+	unread int64   // bytes before at that could not be read
 }
 
 // NewReader reads the header of a file of size bytes. With a secret it must have been encrypted with it, without one it must not be encrypted. The error is one of this
@@ -45,7 +49,8 @@ func NewReader(r io.Reader, size int64, secret []byte) (*Reader, error) {
 // Header is what the file says about itself.
 func (r *Reader) Header() Header { return r.header }
 
-// Next returns the next session; its body is the caller's. The error is io.EOF at the end of a whole file, or a [*Damage].
+// Next returns the next session; its body is the caller's. The error is io.EOF at the end of a whole file, or a [*Damage]: then all sessions have been read that are in
+// frames that are as they were written, as far as these can be found.
 func (r *Reader) Next() (p engine.Parcel, err error) {
 	for r.err == nil && len(r.rest) == 0 {
 		var found bool
@@ -59,7 +64,7 @@ func (r *Reader) Next() (p engine.Parcel, err error) {
 	n, body, ok := r.format.record(r.rest, &p)
 	if !ok || body > int64(len(r.rest)-n) {
 		// The frame is as it was written, so this is a fault of the writer, or another one's file.
-		r.err = r.damage(errDamaged)
+		r.err = r.miss(r.damage(errDamaged))
 		return engine.Parcel{}, r.err
 	}
 	p.Body = append([]byte(nil), r.rest[n:n+int(body)]...)
@@ -72,7 +77,7 @@ func (r *Reader) Next() (p engine.Parcel, err error) {
 func (r *Reader) nextFrame(p *engine.Parcel) (found bool, err error) {
 	kind, content, err := r.read()
 	if err != nil {
-		return false, err
+		return false, r.miss(err)
 	}
 	switch {
 	case kind == kindRecords && len(content) > 0:
@@ -81,11 +86,47 @@ func (r *Reader) nextFrame(p *engine.Parcel) (found bool, err error) {
 	case kind == kindRemoved && r.bury(content):
 		return false, nil
 	case kind == kindLarge:
-		return true, r.large(content, p)
+		if err := r.large(content, p); err != nil {
+			return false, r.miss(err)
+		}
+		return true, nil
+	case kind == kindMore && r.lost != nil: // of a session whose beginning is lost
+		r.unread += int64(frameHead + len(content) + r.seal.extra())
+		return false, nil
 	case kind == kindEnd && r.isEnd(content):
+		if r.lost != nil {
+			return false, r.loss()
+		}
 		return false, io.EOF
 	}
-	return false, r.damage(errDamaged)
+	return false, r.miss(r.damage(errDamaged))
+}
+
+// miss takes note of damage, and passes over a frame that is not as it was written. Each frame tells whether it is whole and which one it is, so what is read behind it is
+// what was written. If the length of the frame is damaged, nothing fits any more until the end.
+func (r *Reader) miss(err error) error {
+	d, ok := errors.AsType[*Damage](err)
+	if !ok {
+		return err
+	}
+	if r.lost == nil {
+		r.lost = d
+	}
+	if d.Cut || d.Err != nil || r.spoilt == 0 {
+		return r.loss()
+	}
+	r.at += r.spoilt
+	r.unread += r.spoilt
+	r.number++
+	r.spoilt = 0
+	return nil
+}
+
+// loss is the first damage, with what became of the file in the end.
+func (r *Reader) loss() *Damage {
+	d := *r.lost
+	d.Sessions, d.Unread = r.sessions, r.unread+r.size-r.at
+	return &d
 }
 
 // large reads a record that begins with a content. If it is not whole, the damage is where it begins.
@@ -93,7 +134,8 @@ func (r *Reader) large(content []byte, p *engine.Parcel) error {
 	begin := r.at - int64(frameHead+len(content)+r.seal.extra())
 	broken := func(err error) error {
 		if d, ok := errors.AsType[*Damage](err); ok {
-			d.Offset, d.Unread = begin, r.size-begin
+			d.Offset = begin
+			r.unread += r.at - begin
 		}
 		*p = engine.Parcel{}
 		return err
@@ -144,6 +186,7 @@ func (r *Reader) read() (kind byte, content []byte, err error) {
 	}
 	kind, content, ok := openFrame(b, r.number, r.seal)
 	if !ok {
+		r.spoilt = int64(len(b))
 		return 0, nil, r.damage(errDamaged)
 	}
 	r.number++
@@ -162,7 +205,7 @@ func (r *Reader) full(b []byte) error {
 // isEnd reports whether the content is that of the frame just read as the last one, behind all sessions that were read.
 func (r *Reader) isEnd(content []byte) bool {
 	le := binary.LittleEndian
-	return len(content) == endLen && le.Uint64(content) == uint64(r.sessions) && r.at == r.size &&
+	return len(content) == endLen && (r.lost != nil || le.Uint64(content) == uint64(r.sessions)) && r.at == r.size &&
 		le.Uint64(content[8:]) == uint64(r.at-int64(frameHead+endLen+r.seal.extra()))
 }
 

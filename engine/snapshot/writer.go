@@ -17,6 +17,7 @@ type Writer struct {
 	seal     *sealer
 	buf      []byte // a frame in the making: room for its head, and records
 	part     []byte // a frame of a large record
+	out      []byte // frames that are yet to be written: many small ones at a time
 	large    []engine.Parcel
 	number   uint64 // of the next frame
 	sessions int64
@@ -36,8 +37,8 @@ func NewWriter(w io.Writer, h *Header, secret []byte) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Writer{w: w, seal: s, buf: make([]byte, frameHead, frameHead+maxFrame+tagLen)}
-	x.write(head)
+	x := &Writer{w: w, seal: s, buf: make([]byte, frameHead, frameHead+fullFrame+recordHead+maxKey+largeBody+tagLen), out: make([]byte, 0, outLen)}
+	x.put(head)
 	return x, x.err
 }
 
@@ -74,8 +75,9 @@ func (w *Writer) Close() (Totals, error) {
 		w.writeRecords()
 	}
 	end := binary.LittleEndian.AppendUint64(make([]byte, frameHead, frameHead+endLen+tagLen), uint64(w.sessions))
-	end = binary.LittleEndian.AppendUint64(end, uint64(w.written))
+	end = binary.LittleEndian.AppendUint64(end, uint64(w.written)+uint64(len(w.out)))
 	w.writeFrame(end, kindEnd)
+	w.flush()
 	return Totals{w.sessions, w.written}, w.err
 }
 
@@ -109,7 +111,25 @@ func (w *Writer) writeFrame(b []byte, kind byte) []byte {
 	return b
 }
 
+// write writes b, now or later.
 func (w *Writer) write(b []byte) {
+	if len(w.out)+len(b) > outLen {
+		w.flush()
+	}
+	if len(b) > outLen {
+		w.put(b)
+		return
+	}
+	w.out = append(w.out, b...)
+}
+
+// flush writes what is yet to be written.
+func (w *Writer) flush() {
+	w.put(w.out)
+	w.out = w.out[:0]
+}
+
+func (w *Writer) put(b []byte) {
 	if w.err != nil {
 		return
 	}

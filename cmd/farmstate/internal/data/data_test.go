@@ -202,7 +202,7 @@ func TestLeftOver(t *testing.T) {
 	}
 }
 
-// TestDamaged: what lies before the damage is read, what is missing is told, and the file is kept.
+// TestDamaged: what lies before the damage is read, and behind it, what is missing is told, and the file is kept.
 func TestDamaged(t *testing.T) {
 	path := t.TempDir()
 	d := open(t, path)
@@ -222,7 +222,7 @@ func TestDamaged(t *testing.T) {
 		want string
 	}{
 		{bytes.Replace(whole, []byte("farmstate test"), []byte("farmstate tess"), 1), "", "is damaged at byte 0 of "},
-		{append(bytes.Clone(whole[:150<<10]), append([]byte{1}, whole[150<<10+1:]...)...), "a", ": 1 sessions could be read, 2 are missing (204"},
+		{append(bytes.Clone(whole[:150<<10]), append([]byte{1}, whole[150<<10+1:]...)...), "ac", ": 2 sessions could be read, 1 are missing (102"},
 		{whole[:250<<10], "ab", ": 2 sessions could be read, it is not known how many are missing (50"},
 		{whole[:50], "", "is cut off at byte 0 of 50: 0 sessions could be read"},
 		{nil, "", "is cut off at byte 0 of 0: 0 sessions could be read"},

@@ -31,7 +31,7 @@ type Loaded struct {
 
 // Load reads the snapshot and calls take for each session that lives at now. It is taken over with its lock, and with what is left of its life. take returns false
 // for a session that it cannot take. ok is false if there is no snapshot; the error says what to do about one that cannot be read at all. One that is damaged is read
-// up to there. bury is called before take with each removal that is to be kept in mind still; nil: nobody wants to know.
+// as far as it is whole. bury is called before take with each removal that is to be kept in mind still; nil: nobody wants to know.
 func (d *Dir) Load(now time.Time, secret []byte, bury func(snapshot.Removal), take func(h *snapshot.Header, p engine.Parcel) bool) (x Loaded, ok bool, err error) {
 	f, err := os.Open(d.file(fileName))
 	if errors.Is(err, fs.ErrNotExist) {
