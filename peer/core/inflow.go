@@ -241,6 +241,7 @@ func (c *Core) takeState(now int64, from message.Node, m *message.Message, sight
 			c.dropParcel(m)
 			return 0, message.Refusal{} // it has come late
 		case theirs.before(ours) && c.opt.Weaken&NoEpoch == 0:
+			e.p, e.at = e.aged(now), now // another mark: what has been asked about this copy so far does not count any more, for whoever serves the older state will not
 			return message.Newer, message.Refusal{Gen: ours.gen, Version: ours.version}
 		case twin && e.owner != c.opt.Node && c.alive(now, e.owner) && slices.Compare(e.owner[:], owner[:]) < 0:
 			return message.Newer, message.Refusal{Gen: ours.gen, Version: ours.version}

@@ -220,3 +220,32 @@ func TestNothingToTell(t *testing.T) {
 		t.Error("a stream has been begun")
 	}
 }
+
+// TestRefusedForLeftover: a copy for whose sake an older state of its session has been refused is no leftover, although the node that serves the older one has said so
+// before: that one goes out of service.
+func TestRefusedForLeftover(t *testing.T) {
+	r := copyRig(t, 2, "A")
+	r.wait(time.Minute)
+	r.c.Shelve(r.now, node('H'), &engine.Parcel{Key: key, Body: []byte("body"), Gen: 256, Version: 3, Cookie: 1, Minutes: 20, Left: int64(20 * time.Minute)})
+	for i := 0; i < 50 && r.sent[message.Query] == nil; i++ {
+		r.wait(100 * time.Millisecond)
+		r.c.TendShelf(r.now, 1<<20)
+		r.collect()
+	}
+	asked := r.sent[message.Query]
+	if asked == nil || !asked.Msg.Look {
+		t.Fatal("the farm is not asked who serves it")
+	}
+	r.update('A', 1, message.Content, 256, 1, false)
+	r.c.Flush()
+	r.collect()
+	if a := r.sent[message.Copied]; a == nil || len(a.Msg.Refusals) != 1 || a.Msg.Refusals[0].Reason != message.Newer {
+		t.Fatalf("the older state is answered %+v", a)
+	}
+	found := r.foundIt()
+	found.Owner = node('A')
+	r.gets('A', found)
+	if !r.c.Keeps(key) {
+		t.Error("the newer state is thrown away")
+	}
+}
