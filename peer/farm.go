@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,6 +70,7 @@ type Farm struct {
 	faults atomic.Int64 // panics of the driver that have been survived
 	alone  atomic.Bool  // there is nobody to ask
 	leave  atomic.Bool  // told to the neighbours
+	met    atomic.Bool  // another node has been linked
 
 	stateAddr atomic.Pointer[string] // told to the members
 	adminAddr atomic.Pointer[string] // told to the members and over links
@@ -231,10 +231,8 @@ func (f *Farm) state() (leaving bool, free int64) {
 // Addr is the address that the peer port listens on; nil if it has none.
 func (f *Farm) Addr() net.Addr { return f.links.Addr() }
 
-// Linked reports whether a link to another node is up.
-func (f *Farm) Linked() bool {
-	return slices.ContainsFunc(f.links.Links(), func(l link.Status) bool { return l.Up })
-}
+// HasMet reports whether a link to another node has been up at least once.
+func (f *Farm) HasMet() bool { return f.met.Load() }
 
 // ID is Node as pages and logs show it.
 func (f *Farm) ID() string { return hex.EncodeToString(f.node[:]) }

@@ -16,6 +16,7 @@ func (e *linkEvents) LinkUp(n message.Node, addr string, purpose message.Purpose
 		return
 	}
 	f := (*Farm)(e)
+	f.met.Store(true)
 	f.inbox.put(func(now int64) {
 		f.ups++
 		f.addrs[n] = addr

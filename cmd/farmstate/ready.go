@@ -30,7 +30,7 @@ func (n *node) notReady() []admin.Reason {
 	if n.farm == nil {
 		return all
 	}
-	if len(n.cfg.Join) > 0 && time.Since(n.started) < joinPatience && !n.farm.Linked() {
+	if len(n.cfg.Join) > 0 && time.Since(n.started) < joinPatience && !n.farm.HasMet() {
 		all = append(all, admin.Reason{Name: reasonJoining, Text: "it has not met any of the nodes of join yet"})
 	}
 	switch c := n.farm.CopiesStatus(); {
