@@ -113,14 +113,13 @@ func (f *Farm) periodic() {
 	f.alone.Store(f.core.Alone(now))
 	_, takers := f.core.Window(now)
 	f.engine.Close(f.leave.Load() && !takers)
+	if now >= f.gaugesDue {
+		f.gaugesDue = now + int64(longSleep)
+		f.readSoon()
+	}
 	f.shared.mu.Lock()
 	defer f.shared.mu.Unlock()
 	f.shared.counts, f.shared.takers, f.shared.handing = f.core.Counts(), takers, f.core.Handing()
-	if now >= f.gaugesDue {
-		f.gaugesDue = now + int64(longSleep)
-		f.shared.gauges = f.core.Gauges() // looks at all queries
-		f.shared.copies = f.readCopies(now)
-	}
 }
 
 // sleep is how long the driver may sleep.

@@ -93,6 +93,7 @@ type Farm struct {
 	repair     repair
 	drain      *drain
 	gaugesDue  int64 // when to read the core's gauges again
+	shortage   shortage
 
 	logged    map[core.Event]int // lines in the second logSecond
 	logSecond int64
@@ -116,6 +117,7 @@ type shared struct {
 	handing int
 
 	copies      CopiesStatus
+	readAt      int64 // when counts, gauges and copies were read last
 	repairBytes int64
 }
 
@@ -148,6 +150,7 @@ func New(opt Options) (*Farm, error) {
 		opt: opt, engine: opt.Engine, node: newNode(), logger: opt.Logger, started: opt.Now().Mono,
 		quit: make(chan struct{}),
 	}
+	f.shared.readAt = f.started - freshFor
 	f.shared.notices, f.addrs = map[core.Event]int64{}, map[message.Node]string{}
 	f.knocks = map[message.Node]*knock{}
 	f.fellows = map[message.Node]*fellow{}

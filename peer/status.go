@@ -26,8 +26,9 @@ type Stats struct {
 	Gossip      *member.Stats // nil without gossip
 }
 
-// Stats reads the counters and gauges. They are at most a second old.
+// Stats reads the counters and gauges. They are at most freshFor old, unless the driver does not answer in time: then a second, and as much as it is late.
 func (f *Farm) Stats() Stats {
+	f.freshen()
 	f.shared.mu.Lock()
 	s := Stats{Counts: f.shared.counts, Gauges: f.shared.gauges, Events: maps.Clone(f.shared.notices), Copies: f.shared.copies}
 	s.RepairBytes = f.shared.repairBytes

@@ -168,7 +168,7 @@ func (s *snapshots) saveRest() {
 // session that nobody served. Must come after the end of all that changes sessions.
 func (s *snapshots) unwritten() int64 {
 	var found engine.Exported
-	x := missing{in: s}
+	x := notWritten{in: s}
 	now := s.now()
 	for shard := range engine.NumShards {
 		found.Add(s.engine.Export(now, shard, &x))
@@ -176,21 +176,21 @@ func (s *snapshots) unwritten() int64 {
 	return x.sessions + int64(found.Away+found.Busy)
 }
 
-// missing counts sessions that are not in the last snapshot. It implements engine.Exporter.
-type missing struct {
+// notWritten counts sessions that are not in the last snapshot. It implements engine.Exporter.
+type notWritten struct {
 	in       *snapshots
 	sessions int64
 }
 
 // Take implements engine.Exporter.
-func (x *missing) Take(p engine.Parcel, _ bool) {
+func (x *notWritten) Take(p engine.Parcel, _ bool) {
 	if _, ok := slices.BinarySearch(x.in.written, x.in.engine.Hash([]byte(p.Key))); !ok {
 		x.sessions++
 	}
 }
 
 // Next implements engine.Exporter.
-func (*missing) Next(bool) bool { return true }
+func (*notWritten) Next(bool) bool { return true }
 
 // save writes a snapshot, at most so many bytes a second unless rate is 0, and tells of it. With no session at all it takes an old one away instead. It is given up
 // when ctx ends.

@@ -88,6 +88,9 @@ func (c *Core) Changed(now int64, ch *Change) {
 		return
 	}
 	c.changes[ch.Key] = w
+	if ch.Removed {
+		c.going++
+	}
 	if len(w.on) == 0 {
 		c.complete(now, w)
 	}
@@ -206,7 +209,7 @@ func (c *Core) takeAway(now int64, ch *Change, hash uint64, w *wait) {
 			drop(node, nil)
 		}
 	})
-	delete(c.track, hash)
+	c.dropTrack(hash)
 	c.bury(now, hash, removal{ch.Parcel.Gen, above(ch.Parcel.Gen)}, c.tombLife(ch.Parcel.Minutes)) // in any case: what has been told before may come late, and somebody may come back with a snapshot
 	if !tomb {
 		return
@@ -229,6 +232,7 @@ func (c *Core) confirmAll() {
 		c.do(Confirm{w.ch})
 	}
 	clear(c.changes)
+	c.going = 0
 }
 
 // Expired takes note that the time of one of our sessions is up.
@@ -238,7 +242,7 @@ func (c *Core) Expired(now int64, key string) {
 	c.eachHolder(h, func(node message.Node, _ bool) {
 		c.push(now, node, &message.Message{Change: message.Drop, Key: key, Gen: h.gen}, nil, hash)
 	})
-	delete(c.track, hash)
+	c.dropTrack(hash)
 }
 
 // acknowledged takes note that a mirror has what is waited for.
@@ -259,9 +263,7 @@ func (c *Core) complete(now int64, w *wait) {
 	w.over, w.done = true, true
 	switch w.kind {
 	case waitChange:
-		if c.changes[w.key] == w {
-			delete(c.changes, w.key)
-		}
+		c.endChange(w)
 		if w.trim {
 			c.want(w.key)
 		}
@@ -326,13 +328,13 @@ func (c *Core) outdated(now int64, u update, by message.Node, r *message.Refusal
 		return
 	}
 	if w := u.w; w != nil && w.kind != waitSupply {
-		delete(c.track, u.hash)
+		c.dropTrack(u.hash)
 		w.over = true
 		if w.kind == waitAdoption {
 			c.beaten(now, w.ad)
 			return
 		}
-		delete(c.changes, w.key)
+		c.endChange(w)
 		c.do(Supersede{Change: w.ch, Newer: true, Gen: r.Gen, Version: r.Version, Node: by})
 		return
 	}
@@ -340,7 +342,7 @@ func (c *Core) outdated(now int64, u update, by message.Node, r *message.Refusal
 		if !older(w.ch.Parcel.Gen, w.ch.Parcel.Version, r.Gen, r.Version) {
 			return
 		}
-		delete(c.track, u.hash)
+		c.dropTrack(u.hash)
 		c.Blocked(Oust{Key: u.m.Key, Newer: true, Gen: r.Gen, Version: r.Version, Node: by})
 		return
 	}

@@ -12,8 +12,10 @@ type copies struct {
 
 	track   map[uint64]holders      // by the hash of the key: who has copies of it
 	numbers map[message.Node]uint16 // of the nodes in holders
+	whole   int                     // of track: sessions with all their copies
 	names   []message.Node          // by number
 	changes map[string]*wait        // awaited changes
+	going   int                     // of them, removals
 	making  map[uint64]int          // by the hash of the key: copies that are being made, and not acknowledged
 	streams map[message.Node]*stream
 	flow    []*stream                   // the same, in order of making
@@ -85,10 +87,10 @@ func (c *Core) retain(now int64, m *Move) {
 		c.eachHolder(c.track[hash], func(node message.Node, _ bool) {
 			c.push(now, node, &message.Message{Change: message.Drop, Key: m.it.key, Gen: m.parcel.Gen}, nil, hash)
 		})
-		delete(c.track, hash)
+		c.dropTrack(hash)
 		return
 	}
-	delete(c.track, hash)
+	c.dropTrack(hash)
 	if m.beaten { // the addressee has copies of its own state, before which this one would come: its generation has been raised
 		return
 	}
@@ -128,7 +130,7 @@ func (c *Core) inherit(now int64, h *held) {
 		return
 	}
 	hash := h.it.hash(c)
-	delete(c.track, hash)
+	c.dropTrack(hash)
 	for _, node := range h.holders {
 		if node != c.opt.Node && !c.hasEnded(now, node) { // one that is not known here may be on its way
 			c.setHolder(hash, node, false)
@@ -156,7 +158,7 @@ func (c *Core) Blocked(o Oust) bool {
 		return false
 	}
 	w.over = true
-	delete(c.changes, o.Key)
+	c.endChange(w)
 	c.do(Supersede{Change: w.ch, Newer: o.Newer, Gen: o.Gen, Version: o.Version, Node: o.Node, pause: o.pause})
 	return true
 }

@@ -318,7 +318,7 @@ func (c *Core) meets(now int64, from message.Node, m *message.Message, sight eng
 	switch {
 	case w != nil:
 		w.over = true
-		delete(c.changes, m.Key)
+		c.endChange(w)
 		c.do(Supersede{Change: w.ch, Newer: true, Gen: m.Gen, Version: m.Parcel.Version, Node: from})
 	case it != nil && it.move != nil && it.move.state == moveOffered && !it.move.original:
 		c.yield(now, it.move, Winner{m.Gen, m.Parcel.Version, from})
@@ -327,7 +327,7 @@ func (c *Core) meets(now int64, from message.Node, m *message.Message, sight eng
 	default:
 		c.do(Oust{Key: m.Key, Newer: true, Gen: m.Gen, Version: m.Parcel.Version, Node: from})
 	}
-	delete(c.track, c.hashOf(m.Key))
+	c.dropTrack(c.hashOf(m.Key))
 	return message.Busy, r, false // when ours has gone it will be taken in
 }
 

@@ -121,6 +121,9 @@ func (c *Core) Wrong() string {
 			}
 		}
 	}
+	if c.wholeWrong() {
+		return "the sessions that have all their copies are not counted well"
+	}
 	for _, h := range c.track {
 		for i, s := range h.slots {
 			if s == 0 {

@@ -17,6 +17,7 @@ type neighbour struct {
 	given   float64                   // bytes handed over to it, by its weight
 	shunned int64                     // no hand-over to it until then
 	full    int64                     // no copies to it until then
+	crammed int64                     // it has had no room; it counts as full until then. See Nodes
 	around  map[message.Node]struct{} // its neighbours, as it said last; replaced as a whole
 	sum     uint32                    // of around
 	telling bool                      // it is being told of removals that it may not know of

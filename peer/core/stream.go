@@ -260,7 +260,7 @@ func (c *Core) concluded(now int64, st *stream, u update, r *message.Refusal) {
 	default: // no room
 		c.dropHolder(u.hash, st.node)
 		if n := c.neighbours[st.node]; n != nil {
-			n.full = now + fullTime
+			n.full, n.crammed = now+fullTime, now+crammedFor
 		}
 		c.do(Notice{What: CopyRefused, Key: u.m.Key, Node: st.node})
 		if u.w != nil {

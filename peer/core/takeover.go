@@ -206,7 +206,7 @@ func (c *Core) adopt(now int64, s *search, p *engine.Parcel, owner message.Node,
 		c.complete(now, w)
 		return
 	}
-	delete(c.track, hash)
+	c.dropTrack(hash)
 	for _, o := range all {
 		if o.Node != c.opt.Node && !c.hasEnded(now, o.Node) {
 			c.setHolder(hash, o.Node, false)
@@ -350,7 +350,7 @@ func (c *Core) Ousted(now int64, a Action, p *engine.Parcel) {
 		c.counts.Superseded++
 		hash := c.hashOf(o.Key)
 		c.withdraw(o.Key)
-		delete(c.track, hash)
+		c.dropTrack(hash)
 		if o.Newer {
 			c.quarantine(p, Winner{o.Gen, o.Version, o.Node})
 		} else if c.shelf[o.Key] == nil {

@@ -95,9 +95,10 @@ func (h holders) has(n uint16) (known, isCurrent bool) {
 
 // setHolder takes note that a node has a copy of one of our sessions, or will have.
 func (c *Core) setHolder(hash uint64, node message.Node, isCurrent bool) bool {
-	h, ok := c.track[hash].with(c.number(node), isCurrent)
+	before := c.track[hash]
+	h, ok := before.with(c.number(node), isCurrent)
 	if ok {
-		c.track[hash] = h
+		c.setTrack(hash, before, h)
 	}
 	return ok
 }
@@ -105,8 +106,9 @@ func (c *Core) setHolder(hash uint64, node message.Node, isCurrent bool) bool {
 // generation takes note of the generation of one of our sessions of which there are copies.
 func (c *Core) generation(hash uint64, gen uint32) {
 	if h, ok := c.track[hash]; ok && h.gen != gen {
+		before := h
 		h.gen = gen
-		c.track[hash] = h
+		c.setTrack(hash, before, h)
 	}
 }
 
@@ -123,11 +125,12 @@ func (c *Core) dropHolder(hash uint64, node message.Node) {
 	if !ok {
 		return
 	}
+	before := h
 	if h = h.without(c.number(node)); h.slots == [maxHolders]uint16{} {
-		delete(c.track, hash)
+		c.dropTrack(hash)
 		return
 	}
-	c.track[hash] = h
+	c.setTrack(hash, before, h)
 }
 
 // forgetHolder takes a node that has ended out of all lists; what it had is missing from now on. If it has only forgotten, or may have, its copies are current no longer.
@@ -140,13 +143,14 @@ func (c *Core) forgetHolder(node message.Node, ended bool) {
 		if known, _ := h.has(n); !known {
 			continue
 		}
+		before := h
 		if !ended {
 			h, _ = h.with(n, false)
 		} else if h = h.without(n); h.slots == [maxHolders]uint16{} {
-			delete(c.track, hash)
+			c.dropTrack(hash)
 			continue
 		}
-		c.track[hash] = h
+		c.setTrack(hash, before, h)
 	}
 	if ended {
 		delete(c.numbers, node) // its number is not used again: it may stand in a list that is being made
