@@ -29,7 +29,7 @@ func farmPage(s peer.Status) api.Farm {
 	}
 	c := s.Copies
 	f.Copies = api.Copies{
-		Copies: c.Copies, Ack: c.Ack, Mirroring: c.Mirroring, Doubtful: c.Doubtful, Copied: c.Copied, Waiting: c.Waiting, Shelf: c.Shelf, ShelfBytes: c.ShelfBytes,
+		Copies: c.Copies, Ack: c.Ack, Mirroring: c.Mirroring, Nodes: c.Nodes, Full: c.Full, Doubtful: c.Doubtful, Copied: c.Copied, Short: c.Short, ShortFor: c.ShortFor, Waiting: c.Waiting, Shelf: c.Shelf, ShelfBytes: c.ShelfBytes,
 		Repair: api.Repair(c.Repair), Mirrors: []api.Mirror{}, Quarantine: c.Quarantine,
 	}
 	for _, m := range c.Mirrors {

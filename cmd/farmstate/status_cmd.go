@@ -31,7 +31,7 @@ type statusCmd struct {
 func (*statusCmd) Help() string {
 	return "One line for each node, and below what is wrong with it and what to do. P99 is the time in which 99 of 100 requests were answered, since the node was started or, " +
 		"with --sample, of late. MEMORY is what the sessions take, and how much of max_memory that is. COPIES is the number of copies that each session shall have, with ok, none " +
-		"(there is no node to take any), late, or how far missing ones are made.\n\n" +
+		"(there is no node to take any), on N (there are fewer nodes), -N (so many sessions have fewer), late, or how far missing ones are made.\n\n" +
 		"What counts as wrong: a node that is dead, cannot be read, is not ready (but for a drain that goes on), has no link to the others, or is nearly at a limit; copies that are " +
 		"missing; a lock that is held for more than two minutes.\n\n" +
 		"--check needs no shell, so it serves containers without one: farmstate status --check ready."

@@ -21,7 +21,7 @@ const judge = `(async change => {
 			sessions: {count: 10, memory_bytes: 10, memory_limit_bytes: 1000, locked: 0, lock_waiters: 0, queued_requests: 0, locks_left: 0, arrived: 0, left: 0},
 			connections: {open: 1, max: 2}, operations: {}, latency: {}, near_misses: {},
 		},
-		farm: {links: [], drain: {draining: false, sessions: 0, handed_over: 0, takers: true}, copies: {copies: 2, copied: 10, kept: 10, quarantine: 0, doubtful: false, mirrors: [], repair: {running: false, looked_at: 0, of: 0, made: 0}}, gossip: {health: 0, members: []}},
+		farm: {links: [], drain: {draining: false, sessions: 0, handed_over: 0, takers: true}, copies: {copies: 2, copied: 10, short: 0, full: 0, kept: 10, quarantine: 0, doubtful: false, mirrors: [], repair: {running: false, looked_at: 0, of: 0, made: 0}}, gossip: {health: 0, members: []}},
 		survey: {age_seconds: 1, locks: []}, events: [],
 	}});
 	const history = new History();
@@ -50,10 +50,12 @@ func TestModel(t *testing.T) {
 	}{
 		{"well", ``, []string{"ok: All sessions are safe: 30 sessions, each on 2 nodes"}, 0},
 		{"three copies of two nodes", `delete n.c; for (const v of Object.values(n)) v.node.farm.copies.copies = 3`, []string{"ok: All sessions are safe: 20 sessions, each on 2 nodes | Each shall be on 3"}, 0},
-		{"no sessions", `for (const v of Object.values(n)) v.node.status.sessions.count = v.node.farm.copies.copied = 0`, []string{"ok: The farm is well: no sessions yet, 3 nodes"}, 0},
+		{"no sessions", `for (const v of Object.values(n)) v.node.status.sessions.count = 0`, []string{"ok: The farm is well: no sessions yet, 3 nodes"}, 0},
 		{"repair", `n.b.node.farm.copies.repair = {running: true, looked_at: 4, of: 8, made: 2}`, []string{"warn: Copies are being made: 4 of 8 sessions looked at, 2 copies made", "warn: Copies are being made: 50 %"}, 1},
-		{"copies missing", `n.b.node.farm.copies.copied = 7`, []string{"warn: Copies are being made: 3 sessions of 30 without one", "warn: 3 sessions without the copies"}, 1},
-		{"copies missing for a moment", `n.b.node.farm.copies.copied = look === 3 ? 7 : 10`, []string{"ok: All sessions are safe"}, 0},
+		{"copies missing", `n.b.node.farm.copies.short = 3`, []string{"warn: Copies are being made: 3 sessions of 30 without one", "warn: 3 sessions without the copies"}, 1},
+		{"a full mirror", `n.b.node.farm.copies.short = 3; n.b.node.farm.copies.full = 1`, []string{"warn: 3 sessions of 30 lack copies | Each shall be on 2 nodes, and a node has no room", "warn: 3 sessions without the copies"}, 1},
+		{"too few nodes", `delete n.c; for (const v of Object.values(n)) { v.node.farm.copies.copies = 3; v.node.farm.copies.short = 10 }`, []string{"warn: 20 sessions of 20 lack copies | Each shall be on 3; start more nodes.", "warn: 20 sessions without the copies"}, 1},
+		{"copies missing for a moment", `n.b.node.farm.copies.short = look === 3 ? 3 : 0`, []string{"ok: All sessions are safe"}, 0},
 		{"dead", `n.c.node = null; n.c.health = 'dead'; n.a.node.farm.gossip.members = [{node: 'c', state: 'dead', since: '2001-01-01T00:00:00Z'}]`,
 			[]string{"warn: A node is dead: c | No session is missing a copy: 20 sessions, each on 2 nodes", "bad: c is dead since"}, 1},
 		{"dead, with repair", `n.c.node = null; n.c.health = 'dead'; n.a.node.farm.copies.repair = {running: true, looked_at: 1, of: 2, made: 1}`,

@@ -204,8 +204,8 @@ func awaitLinks(t *testing.T, nodes []*node) {
 	}
 }
 
-// awaitCopies waits until nothing is missing: there are two states at least of each of so many sessions, and nobody looks for more. What the metrics say is up to a
-// second old, so that has to hold for longer.
+// awaitCopies waits until nothing is missing: there are two states at least of each of so many sessions, and nobody looks for more. What is missing may be
+// noticed a moment later, so that has to hold for longer.
 func awaitCopies(t *testing.T, nodes []*node, sessions int) {
 	t.Helper()
 	var since time.Time
@@ -219,10 +219,10 @@ func awaitCopies(t *testing.T, nodes []*node, sessions int) {
 		whole, states := true, 0.0
 		last = ""
 		for _, n := range nodes {
-			have, copied, kept, repairs := n.metric("sessions"), n.metric("copies_sessions"), n.metric("copies_kept"), n.metric("repair_running")
+			have, missing, kept, repairs := n.metric("sessions"), n.metric("copies_short_sessions"), n.metric("copies_kept"), n.metric("repair_running")
 			states += have + kept
-			whole = whole && copied >= have && repairs == 0
-			last += fmt.Sprintf(" %s has %v sessions, %v of them with copies, and keeps %v copies (repair %v)", n.name, have, copied, kept, repairs)
+			whole = whole && missing == 0 && repairs == 0
+			last += fmt.Sprintf(" %s has %v sessions, %v of them short of copies, and keeps %v copies (repair %v)", n.name, have, missing, kept, repairs)
 		}
 		if !whole || states < 2*float64(sessions) {
 			since = time.Time{}

@@ -74,13 +74,20 @@ type Drain struct {
 	Takers   bool  `json:"takers"` // somebody can take sessions
 }
 
+// Moment is for how many seconds sessions may be short of copies without anybody having to know: a new one is until its copies are made.
+const Moment = 5
+
 // Copies says how the copies are.
 type Copies struct {
 	Copies     int      `json:"copies"` // of each session, the owner's included; 0 = off
 	Ack        string   `json:"ack"`
 	Mirroring  bool     `json:"mirroring"` // there is somebody who takes copies
+	Nodes      int      `json:"nodes"`     // that are there and stay, this one among them; 0 = not known
+	Full       int      `json:"full"`      // of them, that had no room for a copy of late
 	Doubtful   bool     `json:"doubtful"`
-	Copied     int      `json:"copied"`  // sessions of this node of which others have copies
+	Copied     int      `json:"copied"` // sessions of this node of which others have copies
+	Short      int64    `json:"short"`  // sessions of this node that have fewer copies than they shall have
+	ShortFor   float64  `json:"short_seconds"`
 	Waiting    int      `json:"waiting"` // changes that wait for mirrors
 	Shelf      int      `json:"kept"`    // copies of others' sessions here
 	ShelfBytes int64    `json:"kept_bytes"`

@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 
+	"github.com/farmstate/farmstate/cmd/farmstate/internal/api"
 	"github.com/farmstate/farmstate/cmd/farmstate/internal/term"
 )
 
@@ -27,7 +28,7 @@ func (p *Picture) others(n *Node) int {
 
 func checkCopies(p *Picture, f *findings) {
 	for _, n := range p.live() {
-		c, sessions := n.Node.Farm.Copies, n.Node.Status.Sessions.Count
+		c := n.Node.Farm.Copies
 		others := p.others(n)
 		switch {
 		case c.Copies < 2 && others > 0 && !n.Node.Farm.Standalone:
@@ -47,9 +48,13 @@ func checkCopies(p *Picture, f *findings) {
 			f.add(Warning, n.label(), fmt.Sprintf("Sessions shall have %d copies, and there are %s.", c.Copies, term.Plural(others+1, "node", "nodes")),
 				"Fewer deaths are survived than was asked for.", "start more nodes, or lower copies")
 		}
-		if missing := sessions - int64(c.Copied); !c.Repair.Running && c.Mirroring && missing > max(10, sessions/100) && n.stays(missing) {
-			f.add(Warning, n.label(), fmt.Sprintf("%d of %d sessions have no copy, and none are being made.", missing, sessions), "When the node dies, these are lost.",
-				"see whether other nodes are short of memory (memory-full)", "`curl http://"+n.Admin+"/api/v1/farm` shows the mirrors")
+		if others+1 >= c.Copies && c.Short > 0 && c.ShortFor >= api.Moment && (c.Full > 0 || !c.Repair.Running) {
+			what := fmt.Sprintf("%d of %d sessions have fewer than %d copies", c.Short, n.Node.Status.Sessions.Count, c.Copies)
+			if c.Full > 0 {
+				what += fmt.Sprintf(", and %s no room for more", term.Plural(c.Full, "other node has", "other nodes have"))
+			}
+			f.add(Warning, n.label(), what+".", "When the node dies, these may be lost.",
+				"see whether other nodes are short of memory (memory-full), and raise their max_memory or add a node", "`curl http://"+n.Admin+"/api/v1/farm` shows the mirrors")
 		}
 		for _, m := range c.Mirrors {
 			if !m.Linked && m.Updates > 0 {
@@ -64,15 +69,6 @@ func checkCopies(p *Picture, f *findings) {
 			f.add(Warning, n.label(), "In the last hour another node had no memory for copies from here.", "Until a node has room, sessions have too few copies.", "raise max_memory of the other nodes")
 		}
 	}
-}
-
-// stays reports whether about as many sessions had no copy in the earlier reading; true if there is none.
-func (n *Node) stays(missing int64) bool {
-	if n.Earlier == nil {
-		return true
-	}
-	before := n.Earlier.Status.Sessions.Count - int64(n.Earlier.Farm.Copies.Copied)
-	return before >= missing/2
 }
 
 func checkRepair(p *Picture, f *findings) {

@@ -205,7 +205,11 @@ var wrongs = []one{
 		n.Node.Farm.Copies.Mirroring, n.Node.Farm.Links, n.Node.Farm.Gossip = false, nil, nil
 	}},
 	{"copies", Warning, "3 copies, and there are 2 nodes", func(_ *Picture, n *Node) { n.Node.Farm.Copies.Copies = 3 }},
-	{"copies", Warning, "600 of 1000 sessions have no copy", func(_ *Picture, n *Node) { n.Node.Farm.Copies.Copied = 400 }},
+	{"copies", Warning, "600 of 1000 sessions have fewer than 2 copies.", func(_ *Picture, n *Node) { n.short(600, 0) }},
+	{"copies", Warning, "1 of 1000 sessions have fewer than 2 copies, and 1 other node has no room for more", func(_ *Picture, n *Node) {
+		n.short(1, 1)
+		n.Node.Farm.Copies.Repair.Running = true // it is tried again
+	}},
 	{"copies", Warning, "5 updates", func(_ *Picture, n *Node) {
 		n.Node.Farm.Copies.Mirrors = []api.Mirror{{Node: "000000000000", Updates: 5}}
 	}},
@@ -444,7 +448,7 @@ var fines = map[string]func(p *Picture, n *Node){
 	},
 	"clocks 2 s apart":         func(_ *Picture, n *Node) { n.Skew = 1.9 },
 	"a slow acquire":           func(_ *Picture, n *Node) { n.Node.Status.Latency["acquire"] = api.Latency{Count: 1000, P99: 0.7} },
-	"sessions not copied yet":  func(_ *Picture, n *Node) { n.Node.Farm.Copies.Copied = 995 },
+	"sessions not copied yet":  func(_ *Picture, n *Node) { n.Node.Farm.Copies.Short, n.Node.Farm.Copies.ShortFor = 995, 4 },
 	"a join of the node alone": func(p *Picture, n *Node) { p.Nodes[0].Facts.Join = []string{"10.1.0.1:42426"} },
 }
 

@@ -192,8 +192,7 @@ func (n *Node) wantsMore(first *api.Node) bool {
 	if n.Node.Status.Sessions.Count > 0 && (!s.Ready || s.Age > oldSurvey) {
 		return true
 	}
-	busy := c.Repair.Running || c.Mirroring && n.Node.Status.Sessions.Count > int64(c.Copied)
-	return busy && n.Node.Status.Now.Sub(first.Status.Now) < 2*time.Second
+	return c.Repair.Running && n.Node.Status.Now.Sub(first.Status.Now) < 2*time.Second
 }
 
 func get(ctx context.Context, c *fleet.Client, addr, page string, into any) error {

@@ -91,3 +91,9 @@ const (
 	goodKey   = `<machineKey validationKey="000102030405060708090a0b0c0d0e0f10111213" decryptionKey="000102030405060708090a0b0c0d0e0f" />`
 	goodState = `<sessionState mode="StateServer" stateConnectionString="tcpip=10.1.0.1:42424" />`
 )
+
+// short makes sessions short of copies, because so many nodes are full.
+func (n *Node) short(sessions int64, full int) {
+	c := &n.Node.Farm.Copies
+	c.Short, c.ShortFor, c.Full = sessions, 60, full
+}

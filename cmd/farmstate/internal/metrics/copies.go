@@ -9,6 +9,7 @@ import (
 var (
 	copiesWanted   = desc("copies_wanted", "Nodes that are to have each session, the one that serves it included (copies).")
 	copiesOfOurs   = desc("copies_sessions", "Sessions of this node of which others have copies.")
+	copiesShort    = desc("copies_short_sessions", "Sessions of this node that are on fewer nodes than they shall be (copies).")
 	copiesKept     = desc("copies_kept", "Copies of others' sessions that this node keeps.")
 	copiesBytes    = desc("copies_kept_bytes", "Bytes of content of the copies that this node keeps.")
 	copiesWaiting  = desc("copies_waiting_changes", "Changes that wait until mirrors have them.")
@@ -38,6 +39,7 @@ func copies(s peer.Stats, mirroredChanges int64, gauge, counter func(*prometheus
 	}
 	gauge(copiesWanted, int64(c.Copies))
 	gauge(copiesOfOurs, int64(c.Copied))
+	gauge(copiesShort, c.Short)
 	gauge(copiesKept, int64(c.Shelf))
 	gauge(copiesBytes, c.ShelfBytes)
 	gauge(copiesWaiting, int64(c.Waiting))

@@ -157,9 +157,12 @@ func notReady(reason string, n *api.NodeView) Finding {
 	case "joining":
 		f.Do = "If it stays so, look at its option join and at the way to those nodes' gossip ports (TCP and UDP)."
 	case "copies":
-		if n.Node.Farm.Copies.Repair.Running {
+		switch c := &n.Node.Farm.Copies; {
+		case c.Full > 0:
+			f.Do = "Raise max_memory of the other nodes, or add a node: if this one dies, those sessions are lost."
+		case c.Repair.Running:
 			f.Do = "Wait until that is done before another node is stopped."
-		} else {
+		default:
 			f.Do = "Start another node, or link one."
 		}
 	}

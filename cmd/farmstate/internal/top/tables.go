@@ -81,6 +81,10 @@ func copies(c *api.Copies) term.Cell {
 		return term.Cell{Text: "off", Colour: term.Faint}
 	case !c.Mirroring:
 		return term.Cell{Text: n + " none", Colour: term.Red}
+	case c.Nodes > 0 && c.Nodes < c.Copies:
+		return term.Cell{Text: fmt.Sprintf("%s on %d", n, c.Nodes), Colour: term.Red}
+	case c.ShortFor >= api.Moment && (c.Full > 0 || !c.Repair.Running):
+		return term.Cell{Text: n + " -" + term.Count(c.Short), Colour: term.Red}
 	case c.Repair.Running:
 		return term.Cell{Text: fmt.Sprintf("%s %.0f%%", n, 100*float64(c.Repair.Looked)/float64(max(1, c.Repair.Of))), Colour: term.Yellow}
 	case c.Doubtful:

@@ -124,11 +124,14 @@ func TestFindings(t *testing.T) {
 		wrong  bool
 		want   string
 	}{
-		"dead":       {func(n *api.NodeView) { n.Node, n.Health = nil, api.HealthDead }, true, "web1: It is dead"},
-		"silent":     {func(n *api.NodeView) { n.Node, n.Health, n.Error = nil, api.HealthSilent, "no route" }, true, "It cannot be asked: no route. Look"},
-		"left":       {func(n *api.NodeView) { n.Node, n.Health = nil, api.HealthLeaving }, false, "It is leaving"},
-		"joining":    {status(func(s *api.Status) { s.NotReady = []string{"joining: it has met nobody"} }), true, "not ready: it has met nobody."},
-		"copies":     {status(func(s *api.Status) { s.NotReady = []string{"copies: there are too few"} }), true, "Start another node"},
+		"dead":    {func(n *api.NodeView) { n.Node, n.Health = nil, api.HealthDead }, true, "web1: It is dead"},
+		"silent":  {func(n *api.NodeView) { n.Node, n.Health, n.Error = nil, api.HealthSilent, "no route" }, true, "It cannot be asked: no route. Look"},
+		"left":    {func(n *api.NodeView) { n.Node, n.Health = nil, api.HealthLeaving }, false, "It is leaving"},
+		"joining": {status(func(s *api.Status) { s.NotReady = []string{"joining: it has met nobody"} }), true, "not ready: it has met nobody."},
+		"copies":  {status(func(s *api.Status) { s.NotReady = []string{"copies: there are too few"} }), true, "Start another node"},
+		"full": {func(n *api.NodeView) {
+			n.Node.Status.NotReady, n.Node.Farm.Copies.Full, n.Node.Farm.Copies.Repair.Running = []string{"copies: 54 of 120 sessions have fewer"}, 1, true
+		}, true, "Raise max_memory of the other nodes"},
 		"drains":     {func(n *api.NodeView) { drains(n, 7, true) }, false, "7 sessions are left."},
 		"empty":      {func(n *api.NodeView) { drains(n, 0, true) }, false, "It can be stopped."},
 		"no takers":  {func(n *api.NodeView) { drains(n, 1, false) }, true, "1 session is left. No other node takes them"},
@@ -436,5 +439,21 @@ func TestProgram(t *testing.T) {
 	}
 	if out.has("\x1b[31m") || out.has("\x1b[32m") {
 		t.Error("it has colours")
+	}
+}
+
+func TestCopiesCell(t *testing.T) {
+	for want, c := range map[string]api.Copies{
+		"off":    {Copies: 1},
+		"2 none": {Copies: 2},
+		"3 on 2": {Copies: 3, Mirroring: true, Nodes: 2, Short: 10, ShortFor: 60},
+		"2 -54":  {Copies: 2, Mirroring: true, Nodes: 2, Short: 54, ShortFor: api.Moment},
+		"2 -1":   {Copies: 2, Mirroring: true, Nodes: 2, Short: 1, ShortFor: 60, Full: 1, Repair: api.Repair{Running: true}}, // it is tried again
+		"2 25%":  {Copies: 2, Mirroring: true, Nodes: 2, Short: 54, ShortFor: 60, Repair: api.Repair{Running: true, Looked: 1, Of: 4}},
+		"2 ok":   {Copies: 2, Mirroring: true, Short: 54, ShortFor: 1}, // an older node does not tell how many there are
+	} {
+		if got := copies(&c).Text; got != want {
+			t.Errorf("%+v is shown as %q, want %q", c, got, want)
+		}
 	}
 }

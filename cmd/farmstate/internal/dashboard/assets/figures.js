@@ -47,7 +47,7 @@ export function quantile(h, q) {
   return NaN;
 }
 
-const missing = n => n.farm.copies.copies < 2 ? 0 : Math.max(0, n.status.sessions.count - n.farm.copies.copied);
+const missing = n => n.farm.copies.short ?? 0; // a node of another version may not tell
 
 const brief = 2.5; // seconds
 

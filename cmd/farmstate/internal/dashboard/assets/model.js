@@ -80,6 +80,8 @@ export function sentence(nodes, figures) {
     if (wanted >= 2) return {level: 'bad', text: `This node is alone: ${sessions}, and nobody to take copies`, more: 'If it dies, they are lost. Start another node, or look in the events for why the others are not linked.'};
     return {level: 'info', text: `This node is alone: ${sessions}`, more: standalone ? 'It runs with standalone: sessions live in its memory alone.' : 'Sessions live in its memory alone. Link it with other nodes and set copies to keep them when it dies.'};
   }
+  const full = living.some(v => v.node.farm.copies.full > 0);
+  if (figures.missing > 0 && wanted >= 2 && (full || have < wanted)) return {level: 'warn', text: `${many(figures.missing, 'session')} of ${count(figures.sessions)} lack copies`, more: full ? `Each shall be on ${many(wanted, 'node')}, and a node has no room for more: raise max_memory, or add a node.` : `Each shall be on ${wanted}; start more nodes.`};
   if (making && wanted >= 2) return {level: 'warn', text: `Copies are being made: ${progress}`, more: `${sessions}; each shall be on ${many(wanted, 'node')}. Do not stop a node before that is done.`};
   if (leaving.length > 0) {
     const left = leaving.reduce((n, v) => n + (v.node?.farm.drain.sessions ?? 0), 0);
