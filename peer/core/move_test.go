@@ -150,7 +150,7 @@ func TestRefused(t *testing.T) {
 			r := newRig(t, "B")
 			r.offers(4, 7)
 			r.gets('B', newer(r, than[0], than[1]))
-			r.want("left", "!session_conflict")
+			r.want("left", "quarantined")
 			r.gets('B', r.reply(message.Held)) // of a repetition that has crossed
 			r.want("B<-abort")
 			r.quiet()

@@ -134,6 +134,8 @@ func show(a Action) string {
 		return fmt.Sprintf("verdict %d", a.Verdict)
 	case Ask:
 		return fmt.Sprintf("ask %d except %d", a.Peer, a.Except)
+	case Quarantine:
+		return "quarantined"
 	case Notice:
 		if a.What == SessionConflict || a.What == SessionRecovered {
 			return "!" + string(a.What)
