@@ -93,6 +93,9 @@ func (t *traceCmd) meet(ctx context.Context, c *fleet.Client) (only string, err 
 			enough()
 		}
 	}, t.Admin)
+	if err := c.Refusal(); err != nil {
+		return "", err
+	}
 	if err := anyAnswers(nodes); err != nil || t.Node == "" {
 		return "", err
 	}
