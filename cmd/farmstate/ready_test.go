@@ -23,8 +23,8 @@ func startLinked(t *testing.T, peers ...string) *node {
 	return n
 }
 
-// await waits until a condition holds.
-func await(t *testing.T, what string, holds func() bool) {
+// awaitReady waits until a condition holds.
+func awaitReady(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !holds(); <-time.After(5 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -39,9 +39,9 @@ func TestJoiningIsOver(t *testing.T) {
 	b := startLinked(t, a.peerAddr())
 	defer b.stop()
 	b.cfg.Join = []string{"127.0.0.1:1"} // whoever has made the link
-	await(t, "b has met a", b.farm.HasMet)
+	awaitReady(t, "b has met a", b.farm.HasMet)
 	a.stop()
-	await(t, "b is alone", func() bool {
+	awaitReady(t, "b is alone", func() bool {
 		return !slices.ContainsFunc(b.farm.Status().Links, func(l link.Status) bool { return l.Up })
 	})
 	if time.Since(b.started) > joinPatience {
