@@ -72,6 +72,7 @@ type recorder struct {
 	events   []string
 	messages []*message.Message
 	onMsg    func(from message.Node, m *message.Message)
+	onUp     func() // set before any link is made
 }
 
 func (r *recorder) add(format string, args ...any) {
@@ -82,6 +83,9 @@ func (r *recorder) add(format string, args ...any) {
 
 func (r *recorder) LinkUp(n message.Node, addr string, p message.Purpose) {
 	r.add("up %s %v", shortNode(n), p)
+	if r.onUp != nil {
+		r.onUp()
+	}
 }
 func (r *recorder) LinkDown(n message.Node, p message.Purpose) {
 	r.add("down %s %v", shortNode(n), p)

@@ -278,6 +278,37 @@ func TestSilence(t *testing.T) {
 	eventually(t, "it notices", func() bool { return d.Stats().Closes[CloseRemote] > 0 })
 }
 
+// TestCloseYoung: a link that has just been made is finished like any other, with what was queued on it.
+func TestCloseYoung(t *testing.T) {
+	for _, dials := range []bool{false, true} {
+		b := start(t, Options{})
+		a := start(t, Options{Listen: "none"})
+		from, to := a, b
+		if !dials {
+			from, to = b, a
+		}
+		closed := make(chan error, 1)
+		from.onUp = func() {
+			if drop := from.Send(to.node, "", notHere(1)); drop != Queued {
+				t.Error(drop)
+			}
+			go func() {
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				defer cancel()
+				closed <- from.Close(ctx)
+			}()
+			eventually(t, "it is being closed", func() bool {
+				from.Net.mu.Lock()
+				defer from.Net.mu.Unlock()
+				return from.closing
+			})
+		}
+		a.Join(b.addr())
+		check(t, <-closed)
+		eventually(t, "the message is there", func() bool { return len(to.got(message.NotHere)) == 1 })
+	}
+}
+
 // TestCloseFlushes: what was queued before the end arrives.
 func TestCloseFlushes(t *testing.T) {
 	securities(t, func(t *testing.T, sa, sb Security) {

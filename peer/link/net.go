@@ -285,6 +285,7 @@ func (n *Net) admitNow(l *link, o *other) (first bool, err error) {
 		n.dials--
 	}
 	l.other, l.up = *o, true
+	delete(n.young, o.raw) // from now on what has been queued counts, and Close waits for it
 	n.order = append(n.order, l)
 	d.links[l.purpose] = append(d.links[l.purpose], l)
 	return len(d.links[l.purpose]) == 1, nil
