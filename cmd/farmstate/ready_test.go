@@ -44,9 +44,7 @@ func TestJoiningIsOver(t *testing.T) {
 	awaitReady(t, "b is alone", func() bool {
 		return !slices.ContainsFunc(b.farm.Status().Links, func(l link.Status) bool { return l.Up })
 	})
-	if time.Since(b.started) > joinPatience {
-		t.Skip("the machine is too slow for this test")
-	}
+	b.started = time.Now() // or on a slow machine it would have been joining for long enough, whomever it has met
 	if reasons := b.notReady(); slices.Contains(b.notReadyNames(), reasonJoining) {
 		t.Errorf("the node that is left is not ready: %v", reasons)
 	}
