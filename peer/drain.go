@@ -92,15 +92,20 @@ func (f *Farm) begin(d *drain) {
 
 // tell has the driver do something, and waits until it is done, or the farm is closed.
 func (f *Farm) tell(do func()) {
+	select {
+	case <-f.told(do):
+	case <-f.quit:
+	}
+}
+
+// told has the driver do something. The channel is closed when that is done; never, if the farm has been closed.
+func (f *Farm) told(do func()) <-chan struct{} {
 	done := make(chan struct{})
 	f.inbox.put(func(int64) {
 		defer close(done)
 		do()
 	})
-	select {
-	case <-done:
-	case <-f.quit:
-	}
+	return done
 }
 
 // handOver begins as many hand-overs as there is room for.

@@ -13,17 +13,10 @@ const (
 
 // ask has the driver do something. It returns when that is done, after askTime, or when the farm is closed.
 func (f *Farm) ask(do func()) {
-	done := make(chan struct{})
-	if !f.inbox.put(func(int64) {
-		defer close(done)
-		do()
-	}) {
-		return
-	}
 	timer := time.NewTimer(askTime)
 	defer timer.Stop()
 	select {
-	case <-done:
+	case <-f.told(do):
 	case <-timer.C:
 	case <-f.quit:
 	}
