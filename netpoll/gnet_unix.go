@@ -218,11 +218,7 @@ func (l *gnetLane) deliver() {
 	l.mu.Unlock()
 	for i, c := range l.read {
 		l.read[i] = nil
-		c.guard(func() {
-			if c.event() {
-				c.link.close()
-			}
-		})
+		c.resume()
 	}
 	l.read = l.read[:0]
 	if cap(l.read) > keepMail {

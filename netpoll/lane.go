@@ -58,13 +58,18 @@ func (l *lane) end() {
 	for len(l.resumed) > 0 {
 		c := l.resumed[len(l.resumed)-1]
 		l.resumed = l.resumed[:len(l.resumed)-1]
-		c.guard(func() {
-			if c.event() {
-				c.link.close()
-			}
-		})
+		c.resume()
 	}
 	l.depth--
+}
+
+// resume lets a connection go on whose parked request has been answered.
+func (c *conn) resume() {
+	c.guard(func() {
+		if c.event() {
+			c.link.close()
+		}
+	})
 }
 
 // tick looks after the connections that want it: all of them if all is set.
